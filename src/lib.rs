@@ -1,0 +1,3 @@
+//! Learned, seamless textures for Bevy, generated on the GPU while the game runs.
+
+pub mod model;

@@ -1,0 +1,251 @@
+//! Sizes of a model, as data: `config.ron` beside the weights.
+
+use serde::{Deserialize, Serialize};
+
+/// How the discrete tokens enter the continuous model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fusion {
+    /// The token's embedding is added at its own position; the sequence keeps its length
+    /// (the mix layout of MixAR, arXiv 2511.12181).
+    InPlace,
+    /// The embedded tokens stand in front of the latents as a prefix of the sequence, as in the
+    /// method figure of DisCon (arXiv 2507.01756); twice as long.
+    Prefix,
+}
+
+/// Sizes of the tokenizer: encoder, codebook and decoder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenizerConfig {
+    /// Numbers per latent, `D`: one latent stands for 16x16 pixels. A multiple of 16.
+    pub latent_width: usize,
+    /// Number of discrete tokens, `K`. A multiple of 16.
+    pub codebook_size: usize,
+    /// Channels of the encoder at 1/4, 1/8 and 1/16 of the image's resolution; multiples of 8.
+    pub encoder_widths: [usize; 3],
+    /// Channels of the decoder at 1/16, 1/8 and 1/4 of the image's resolution; multiples of 16.
+    pub decoder_widths: [usize; 3],
+    /// Residual blocks of the decoder at each of its levels.
+    pub decoder_blocks: [usize; 3],
+    /// Channels of the last correction at half resolution; a multiple of 8, 0 for none.
+    pub refine_width: usize,
+}
+
+/// Sizes of a transformer trunk.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrunkConfig {
+    /// Width `C`, a multiple of 16 and of `heads`; `width / heads` must be a multiple of 8, at most 64.
+    pub width: usize,
+    /// Number of blocks.
+    pub depth: usize,
+    /// Attention heads.
+    pub heads: usize,
+    /// Largest offset, in positions, over which a position sees another: at least 3.
+    pub window: usize,
+}
+
+/// Sizes of the flow head.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeadConfig {
+    /// Width of the hidden layers, a multiple of 16.
+    pub width: usize,
+    /// Number of residual blocks.
+    pub depth: usize,
+}
+
+/// Everything that decides a model's parameters. Its text form is `config.ron`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelConfig {
+    /// Class names in the order of the class inputs.
+    pub classes: Vec<String>,
+    /// Rows of the style bank: colour and contrast statistics of training images, see [`super::style`].
+    pub styles: usize,
+    /// Image to latents and tokens, and back.
+    pub tokenizer: TokenizerConfig,
+    /// Stage 1: the token grid.
+    pub prior: TrunkConfig,
+    /// Stage 2: the latents.
+    pub mar: TrunkConfig,
+    /// The flow head of stage 2.
+    pub head: HeadConfig,
+    /// How tokens enter stage 2.
+    pub fusion: Fusion,
+}
+
+/// Pixels along one side of a token.
+pub const TOKEN_PIXELS: usize = 16;
+/// Sines and cosines that describe the flow time to the head.
+pub const TIME_FEATURES: usize = 32;
+/// Columns of the continuous model's input after the latent: the "known" flag and padding.
+pub const CONTEXT_EXTRA: usize = 8;
+/// Upper bound of every width, depth and count in a configuration; a file that asks for more is refused.
+pub const MAX_SIZE: usize = 65_536;
+
+/// A configuration that no model can be built from.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("model configuration: `{field}` is {found}, expected {expected}")]
+pub struct ConfigError {
+    /// Path of the field.
+    pub field: String,
+    /// What was found.
+    pub found: String,
+    /// What is allowed.
+    pub expected: String,
+}
+
+impl ModelConfig {
+    /// Width of the condition row: class weights, then the standardised style, padded to a multiple of 8.
+    pub fn condition_width(&self) -> usize {
+        (self.classes.len() + self.style_width()).next_multiple_of(8)
+    }
+
+    /// Width of a style row: mean and log deviation per latent channel.
+    pub fn style_width(&self) -> usize {
+        2 * self.tokenizer.latent_width
+    }
+
+    /// Width of one row of the continuous model's input.
+    pub fn context_width(&self) -> usize {
+        self.tokenizer.latent_width + CONTEXT_EXTRA
+    }
+
+    /// The index that stands for "not sampled yet" in a token grid.
+    pub fn mask_token(&self) -> u32 {
+        self.tokenizer.codebook_size as u32
+    }
+
+    /// Sizes for tests: random weights, a texture in well under a second on a software rasteriser.
+    pub fn tiny(classes: &[&str]) -> Self {
+        let trunk = TrunkConfig { width: 32, depth: 2, heads: 2, window: 3 };
+        Self {
+            classes: classes.iter().map(ToString::to_string).collect(),
+            styles: 8,
+            tokenizer: TokenizerConfig {
+                latent_width: 16,
+                codebook_size: 64,
+                encoder_widths: [16, 16, 32],
+                decoder_widths: [32, 16, 16],
+                decoder_blocks: [1, 1, 1],
+                refine_width: 8,
+            },
+            prior: trunk.clone(),
+            mar: trunk,
+            head: HeadConfig { width: 32, depth: 1 },
+            fusion: Fusion::InPlace,
+        }
+    }
+
+    /// The bundled size.
+    pub fn small(classes: &[&str]) -> Self {
+        let trunk = TrunkConfig { width: 192, depth: 6, heads: 6, window: 7 };
+        Self {
+            classes: classes.iter().map(ToString::to_string).collect(),
+            styles: 0,
+            tokenizer: TokenizerConfig {
+                latent_width: 64,
+                codebook_size: 1024,
+                encoder_widths: [48, 96, 128],
+                decoder_widths: [128, 96, 64],
+                decoder_blocks: [2, 1, 2],
+                refine_width: 24,
+            },
+            prior: trunk.clone(),
+            mar: trunk,
+            head: HeadConfig { width: 256, depth: 3 },
+            fusion: Fusion::InPlace,
+        }
+    }
+
+    /// The scale of the paper on ImageNet 256x256 (MAR-L trunk and head, RAR-L sized prior, 1024 tokens
+    /// as a prefix): for counting parameters and work; no weights exist for it.
+    pub fn paper() -> Self {
+        let names: Vec<String> = (0..1000).map(|index| format!("imagenet_{index}")).collect();
+        Self {
+            classes: names,
+            styles: 0,
+            tokenizer: TokenizerConfig {
+                latent_width: 32,
+                codebook_size: 1024,
+                encoder_widths: [128, 256, 512],
+                decoder_widths: [512, 256, 256],
+                decoder_blocks: [3, 3, 3],
+                refine_width: 128,
+            },
+            prior: TrunkConfig { width: 1024, depth: 24, heads: 16, window: 15 },
+            mar: TrunkConfig { width: 1024, depth: 32, heads: 16, window: 15 },
+            head: HeadConfig { width: 1280, depth: 8 },
+            fusion: Fusion::Prefix,
+        }
+    }
+
+    /// Checks every size.
+    ///
+    /// # Errors
+    /// The first field that is out of range, with the range.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let t = &self.tokenizer;
+        multiple("tokenizer.latent_width", t.latent_width, 16)?;
+        multiple("tokenizer.codebook_size", t.codebook_size, 16)?;
+        for (index, width) in t.encoder_widths.iter().enumerate() {
+            multiple(&format!("tokenizer.encoder_widths[{index}]"), *width, 8)?;
+        }
+        for (index, width) in t.decoder_widths.iter().enumerate() {
+            multiple(&format!("tokenizer.decoder_widths[{index}]"), *width, 16)?;
+        }
+        for (index, blocks) in t.decoder_blocks.iter().enumerate() {
+            in_range(&format!("tokenizer.decoder_blocks[{index}]"), *blocks, 0, 64)?;
+        }
+        if t.refine_width != 0 {
+            multiple("tokenizer.refine_width", t.refine_width, 8)?;
+        }
+        for (name, trunk) in [("prior", &self.prior), ("mar", &self.mar)] {
+            multiple(&format!("{name}.width"), trunk.width, 16)?;
+            in_range(&format!("{name}.depth"), trunk.depth, 1, 256)?;
+            in_range(&format!("{name}.heads"), trunk.heads, 1, 256)?;
+            in_range(&format!("{name}.window"), trunk.window, 3, 31)?;
+            let head = trunk.width / trunk.heads;
+            if !trunk.width.is_multiple_of(trunk.heads) || !head.is_multiple_of(8) || head > 64 {
+                return Err(ConfigError {
+                    field: format!("{name}.heads"),
+                    found: trunk.heads.to_string(),
+                    expected: format!("a divisor of {} that leaves a multiple of 8, at most 64", trunk.width),
+                });
+            }
+        }
+        multiple("head.width", self.head.width, 16)?;
+        in_range("head.depth", self.head.depth, 1, 64)?;
+        in_range("classes (count)", self.classes.len(), 1, 4096)?;
+        in_range("styles", self.styles, 0, MAX_SIZE)?;
+        for (index, name) in self.classes.iter().enumerate() {
+            if name.is_empty() || self.classes[..index].contains(name) {
+                return Err(ConfigError {
+                    field: format!("classes[{index}]"),
+                    found: format!("\"{name}\""),
+                    expected: "a name that is not empty and not used twice".into(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn in_range(field: &str, found: usize, low: usize, high: usize) -> Result<(), ConfigError> {
+    if (low..=high).contains(&found) {
+        return Ok(());
+    }
+    Err(ConfigError { field: field.into(), found: found.to_string(), expected: format!("{low} to {high}") })
+}
+
+fn multiple(field: &str, found: usize, of: usize) -> Result<(), ConfigError> {
+    if found > 0 && found <= MAX_SIZE && found.is_multiple_of(of) {
+        return Ok(());
+    }
+    Err(ConfigError {
+        field: field.into(),
+        found: found.to_string(),
+        expected: format!("a multiple of {of} from {of} to {MAX_SIZE}"),
+    })
+}

@@ -1,0 +1,67 @@
+//! The network: what its parameters are and what it computes, independent of where it runs.
+//!
+//! [`Discon::declare`] builds all parts and the table of their parameters; each part has one `forward`
+//! over [`Ops`]. This module imports nothing else of the crate.
+
+pub mod config;
+pub mod flow_head;
+pub mod layers;
+pub mod mar;
+pub mod ops;
+pub mod params;
+pub mod style;
+pub mod token_prior;
+pub mod tokenizer;
+pub mod trunk;
+
+pub use config::{ConfigError, Fusion, HeadConfig, ModelConfig, TOKEN_PIXELS, TokenizerConfig, TrunkConfig};
+pub use flow_head::{FlowHead, time_features};
+pub use mar::Mar;
+pub use ops::{Activation, AttentionLayout, Grid, Ops, Wrap};
+pub use params::{Init, ParamId, ParamSpec, ParamTable, Role};
+pub use style::StyleBank;
+pub use token_prior::TokenPrior;
+pub use tokenizer::{Codebook, Decoder, Encoder};
+
+/// All parts of one model.
+#[derive(Clone, Debug)]
+pub struct Discon {
+    /// The sizes it was built from.
+    pub config: ModelConfig,
+    /// Image to latents.
+    pub encoder: Encoder,
+    /// Latents to image.
+    pub decoder: Decoder,
+    /// Latents to tokens.
+    pub codebook: Codebook,
+    /// Statistics of training images.
+    pub styles: StyleBank,
+    /// Stage 1.
+    pub prior: TokenPrior,
+    /// Stage 2.
+    pub mar: Mar,
+    /// The head of stage 2.
+    pub head: FlowHead,
+}
+
+impl Discon {
+    /// Builds the model and lists its parameters.
+    ///
+    /// # Errors
+    /// The first size in `config` that is out of range.
+    pub fn declare(config: &ModelConfig) -> Result<(Self, ParamTable), ConfigError> {
+        config.validate()?;
+        let mut table = ParamTable::default();
+        let model = Self {
+            config: config.clone(),
+            encoder: table.scope("tokenizer", |table| Encoder::declare(table, config)),
+            decoder: table.scope("tokenizer", |table| Decoder::declare(table, config)),
+            codebook: table.scope("tokenizer", |table| Codebook::declare(table, config)),
+            styles: StyleBank::declare(&mut table, config),
+            prior: TokenPrior::declare(&mut table, config),
+            mar: Mar::declare(&mut table, config),
+            head: FlowHead::declare(&mut table, config),
+        };
+        Ok((model, table))
+    }
+}

@@ -1,0 +1,62 @@
+//! Stage 1: which token stands where.
+//!
+//! A masked transformer over the token grid (MaskGIT, arXiv 2202.04200): positions that are not sampled yet
+//! hold the mask token, and every position's next token is predicted from all others. Any set of
+//! positions can be sampled at once, in any order.
+
+use super::config::ModelConfig;
+use super::layers::Linear;
+use super::ops::{Activation, Grid, Ops};
+use super::params::{Init, ParamId, ParamTable, Role};
+use super::trunk::Trunk;
+
+/// The token prior.
+#[derive(Clone, Debug)]
+pub struct TokenPrior {
+    tokens: ParamId,
+    condition: Linear,
+    trunk: Trunk,
+    logits: Linear,
+}
+
+impl TokenPrior {
+    /// Declares the prior.
+    pub fn declare(table: &mut ParamTable, config: &ModelConfig) -> Self {
+        let width = config.prior.width;
+        let codebook_size = config.tokenizer.codebook_size;
+        table.scope("prior", |table| Self {
+            // One row more than there are tokens: the mask token.
+            tokens: table.add("tokens", [codebook_size + 1, width], Init::Normal(0.5), Role::Table),
+            condition: Linear::declare(table, "condition", config.condition_width(), width),
+            trunk: Trunk::declare(table, &config.prior, 1),
+            logits: Linear::declare_with(table, "logits", width, codebook_size, Init::Normal(0.02)),
+        })
+    }
+
+    /// Logits at `positions` of every item: `(items * N, K)`.
+    ///
+    /// `token_grid` has `T` entries used for every item, or `items * T`; `condition` is
+    /// `(items, condition_width)`; `grid` is the token grid with all items.
+    pub fn forward<O: Ops>(
+        &self,
+        ops: &mut O,
+        token_grid: &O::Indices,
+        condition: &O::Tensor,
+        grid: Grid,
+        positions: Option<&O::Indices>,
+    ) -> O::Tensor {
+        let tokens = ops.embed(self.tokens, token_grid);
+        let condition = ops.linear(condition, &self.condition, Activation::None, None);
+        let x = ops.broadcast_add(&tokens, &condition, grid.items);
+        ops.tap("prior.input", &x);
+        let x = self.trunk.forward(ops, x, grid, "prior");
+        let x = match positions {
+            Some(positions) => ops.gather(&x, positions, grid.items),
+            None => x,
+        };
+        let x = self.trunk.finish(ops, &x);
+        let logits = ops.linear(&x, &self.logits, Activation::None, None);
+        ops.tap("prior.logits", &logits);
+        logits
+    }
+}
