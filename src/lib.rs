@@ -1,3 +1,7 @@
 //! Learned, seamless textures for Bevy, generated on the GPU while the game runs.
 
 pub mod model;
+pub mod reference;
+pub mod sampling;
+#[cfg(feature = "train")]
+pub mod train;

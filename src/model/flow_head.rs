@@ -58,7 +58,8 @@ impl FlowHead {
         condition: &O::Tensor,
     ) -> O::Tensor {
         let time = ops.linear(time, &self.time, Activation::None, None);
-        let modulation = ops.broadcast_add(condition, &time, 1);
+        let rows = ops.shape(condition)[0];
+        let modulation = ops.broadcast_sum(condition, &time, rows);
         let mut h = ops.linear(x, &self.input, Activation::None, None);
         for (index, (first, second)) in self.blocks.iter().enumerate() {
             let at = 3 * index * self.width;

@@ -53,12 +53,12 @@ impl Mar {
         let items = grid.items;
         let tokens = ops.embed(self.tokens, token_grid);
         let condition = ops.linear(condition, &self.condition, Activation::None, None);
-        let tokens = ops.broadcast_add(&tokens, &condition, items);
+        let tokens = ops.broadcast_sum(&tokens, &condition, grid.rows());
         let x = match self.fusion {
             Fusion::InPlace => ops.linear(context, &self.context, Activation::None, Some(&tokens)),
             Fusion::Prefix => {
                 let latents = ops.linear(context, &self.context, Activation::None, None);
-                let latents = ops.broadcast_add(&latents, &condition, items);
+                let latents = ops.broadcast_sum(&latents, &condition, grid.rows());
                 ops.join_segments(&tokens, &latents, items)
             }
         };

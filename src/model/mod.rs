@@ -13,6 +13,7 @@ pub mod style;
 pub mod token_prior;
 pub mod tokenizer;
 pub mod trunk;
+pub mod weights;
 
 pub use config::{ConfigError, Fusion, HeadConfig, ModelConfig, TOKEN_PIXELS, TokenizerConfig, TrunkConfig};
 pub use flow_head::{FlowHead, time_features};
@@ -21,6 +22,7 @@ pub use ops::{Activation, AttentionLayout, Grid, Ops, Wrap};
 pub use params::{Init, ParamId, ParamSpec, ParamTable, Role};
 pub use style::StyleBank;
 pub use token_prior::TokenPrior;
+pub use weights::{Model, Weights, WeightsError};
 pub use tokenizer::{Codebook, Decoder, Encoder};
 
 /// All parts of one model.

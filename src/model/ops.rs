@@ -196,9 +196,11 @@ pub trait Ops {
     /// Rows of a table: `(N) -> (N, C)`. The index equal to the codebook size is the mask token of the prior.
     fn embed(&mut self, table: ParamId, indices: &Self::Indices) -> Self::Tensor;
 
-    /// Sum of row groups. The result has `items * T` rows; `x` has as many, or `T` rows used for every item;
-    /// `y` has as many, or `items` rows used for every position of the item, or one row used everywhere.
-    fn broadcast_add(&mut self, x: &Self::Tensor, y: &Self::Tensor, items: usize) -> Self::Tensor;
+    /// Sum of row groups, `rows` rows: row `r` is `x[r % x_rows] + y[r / (rows / y_rows)]`.
+    ///
+    /// So `x` may hold the positions of one item for use in every item, and `y` one row per item, one
+    /// row in all, or one per row. Both row counts divide `rows`.
+    fn broadcast_sum(&mut self, x: &Self::Tensor, y: &Self::Tensor, rows: usize) -> Self::Tensor;
 
     /// Rows `indices` of each of `items` equal groups of rows: `(items * T, C) -> (items * N, C)`.
     fn gather(&mut self, x: &Self::Tensor, indices: &Self::Indices, items: usize) -> Self::Tensor;

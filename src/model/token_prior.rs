@@ -47,7 +47,7 @@ impl TokenPrior {
     ) -> O::Tensor {
         let tokens = ops.embed(self.tokens, token_grid);
         let condition = ops.linear(condition, &self.condition, Activation::None, None);
-        let x = ops.broadcast_add(&tokens, &condition, grid.items);
+        let x = ops.broadcast_sum(&tokens, &condition, grid.rows());
         ops.tap("prior.input", &x);
         let x = self.trunk.forward(ops, x, grid, "prior");
         let x = match positions {

@@ -1,0 +1,281 @@
+//! The slow truth: every operation as plain loops, one file per kernel family, run eagerly.
+//!
+//! Kernels are tested against these functions, and [`generate`] is the fallback where no adapter can
+//! run the kernels. Nothing here is tuned.
+
+pub mod attention;
+pub mod conv3x3;
+pub mod denormalise;
+pub mod gated_add;
+pub mod linear;
+pub mod modulated_norm;
+pub mod rms_norm;
+pub mod rows;
+pub mod sample;
+pub mod space;
+
+use crate::model::layers::{Conv, Linear, Norm};
+use crate::model::{Activation, AttentionLayout, Grid, Model, Ops, ParamId};
+use crate::sampling::{JobInputs, Plan, SampleOps, Stage, run_step};
+use std::ops::Range;
+use std::rc::Rc;
+
+/// A matrix in memory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CpuTensor {
+    /// Row-major values.
+    pub values: Rc<Vec<f32>>,
+    /// Rows and width.
+    pub shape: [usize; 2],
+}
+
+impl CpuTensor {
+    /// A matrix of `width` columns.
+    pub fn new(values: Vec<f32>, width: usize) -> Self {
+        let rows = values.len() / width;
+        debug_assert_eq!(rows * width, values.len(), "values fill whole rows");
+        Self { values: Rc::new(values), shape: [rows, width] }
+    }
+}
+
+/// Runs operations at once, and keeps the state of one job.
+pub struct CpuOps<'a> {
+    model: &'a Model,
+    inputs: Option<&'a JobInputs>,
+    /// The token grid.
+    pub tokens: Vec<u32>,
+    /// Context of the continuous model, `(T, context_width)`.
+    pub context: Vec<f32>,
+    /// The picture, RGB bytes.
+    pub picture: Vec<u8>,
+    /// Named values in order, if asked for by [`CpuOps::record_taps`].
+    pub taps: Vec<(String, CpuTensor)>,
+    record_taps: bool,
+}
+
+impl<'a> CpuOps<'a> {
+    /// An executor without a job: for [`Ops`] alone.
+    pub fn new(model: &'a Model) -> Self {
+        Self {
+            model,
+            inputs: None,
+            tokens: Vec::new(),
+            context: Vec::new(),
+            picture: Vec::new(),
+            taps: Vec::new(),
+            record_taps: false,
+        }
+    }
+
+    /// An executor at the start of a job.
+    pub fn for_job(model: &'a Model, plan: &'a Plan) -> Self {
+        let context = vec![0.0; plan.shape.grid.positions() * model.discon.config.context_width()];
+        Self { inputs: Some(&plan.inputs), tokens: plan.inputs.tokens.clone(), context, ..Self::new(model) }
+    }
+
+    /// Keeps a copy of every tapped value.
+    #[must_use]
+    pub fn record_taps(mut self) -> Self {
+        self.record_taps = true;
+        self
+    }
+
+    fn inputs(&self) -> &'a JobInputs {
+        self.inputs.expect("sampling operations need an executor made by `for_job`")
+    }
+
+    fn linear_parameters(&self, linear: &Linear) -> (&'a [f32], Option<&'a [f32]>) {
+        let model = self.model;
+        (model.weights.get(linear.weight), linear.bias.map(|bias| model.weights.get(bias)))
+    }
+}
+
+/// A texture and the tokens it was made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GeneratedTexture {
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// RGB bytes, row-major, sRGB-encoded.
+    pub pixels: Vec<u8>,
+    /// Token grid, row-major.
+    pub tokens: Vec<u32>,
+}
+
+/// Runs a plan on the CPU.
+pub fn generate(model: &Model, plan: &Plan) -> GeneratedTexture {
+    let mut ops = CpuOps::for_job(model, plan);
+    for step in &plan.shape.steps {
+        run_step(&mut ops, &model.discon, &plan.shape, step);
+    }
+    let pixels = plan.shape.grid.finer(crate::model::TOKEN_PIXELS);
+    GeneratedTexture {
+        width: pixels.width as u32,
+        height: pixels.height as u32,
+        pixels: ops.picture,
+        tokens: ops.tokens,
+    }
+}
+
+impl Ops for CpuOps<'_> {
+    type Tensor = CpuTensor;
+    type Indices = Vec<u32>;
+
+    fn shape(&self, x: &CpuTensor) -> [usize; 2] {
+        x.shape
+    }
+
+    fn constant(&mut self, values: &[f32], shape: [usize; 2]) -> CpuTensor {
+        CpuTensor::new(values.to_vec(), shape[1])
+    }
+
+    fn tap(&mut self, name: &str, x: &CpuTensor) {
+        if self.record_taps {
+            self.taps.push((name.to_string(), x.clone()));
+        }
+    }
+
+    fn linear(
+        &mut self,
+        x: &CpuTensor,
+        linear: &Linear,
+        activation: Activation,
+        residual: Option<&CpuTensor>,
+    ) -> CpuTensor {
+        let (weight, bias) = self.linear_parameters(linear);
+        let residual = residual.map(|residual| residual.values.as_slice());
+        CpuTensor::new(linear::linear(&x.values, weight, bias, linear.outputs, activation, residual), linear.outputs)
+    }
+
+    fn conv3x3(
+        &mut self,
+        x: &CpuTensor,
+        conv: &Conv,
+        grid: Grid,
+        activation: Activation,
+        residual: Option<&CpuTensor>,
+    ) -> CpuTensor {
+        let (weight, bias) = self.linear_parameters(&conv.linear);
+        let residual = residual.map(|residual| residual.values.as_slice());
+        let y = conv3x3::conv3x3(&x.values, weight, bias, conv.outputs, grid, activation, residual);
+        CpuTensor::new(y, conv.outputs)
+    }
+
+    fn rms_norm(&mut self, x: &CpuTensor, norm: &Norm) -> CpuTensor {
+        CpuTensor::new(rms_norm::rms_norm(&x.values, self.model.weights.get(norm.gain)), x.shape[1])
+    }
+
+    fn modulated_norm(&mut self, x: &CpuTensor, modulation: &CpuTensor, shift_at: usize, scale_at: usize) -> CpuTensor {
+        let y = modulated_norm::modulated_norm(&x.values, x.shape[1], &modulation.values, shift_at, scale_at);
+        CpuTensor::new(y, x.shape[1])
+    }
+
+    fn gated_add(&mut self, x: &CpuTensor, modulation: &CpuTensor, gate_at: usize, y: &CpuTensor) -> CpuTensor {
+        let sum = gated_add::gated_add(&x.values, x.shape[1], &modulation.values, gate_at, &y.values);
+        CpuTensor::new(sum, x.shape[1])
+    }
+
+    fn attention(&mut self, query_key_value: &CpuTensor, bias: ParamId, layout: &AttentionLayout) -> CpuTensor {
+        let y = attention::attention(&query_key_value.values, self.model.weights.get(bias), layout);
+        CpuTensor::new(y, query_key_value.shape[1] / 3)
+    }
+
+    fn embed(&mut self, table: ParamId, indices: &Vec<u32>) -> CpuTensor {
+        let width = self.model.table.spec(table).shape[1];
+        CpuTensor::new(rows::embed(self.model.weights.get(table), width, indices), width)
+    }
+
+    fn broadcast_sum(&mut self, x: &CpuTensor, y: &CpuTensor, rows: usize) -> CpuTensor {
+        CpuTensor::new(rows::broadcast_sum(&x.values, &y.values, x.shape[1], rows), x.shape[1])
+    }
+
+    fn gather(&mut self, x: &CpuTensor, indices: &Vec<u32>, items: usize) -> CpuTensor {
+        CpuTensor::new(rows::gather(&x.values, x.shape[1], indices, items), x.shape[1])
+    }
+
+    fn join_segments(&mut self, first: &CpuTensor, second: &CpuTensor, items: usize) -> CpuTensor {
+        CpuTensor::new(rows::join_segments(&first.values, &second.values, items), first.shape[1])
+    }
+
+    fn last_segment(&mut self, x: &CpuTensor, items: usize) -> CpuTensor {
+        CpuTensor::new(rows::last_segment(&x.values, items), x.shape[1])
+    }
+
+    fn depth_to_space(&mut self, x: &CpuTensor, grid: Grid, factor: usize) -> CpuTensor {
+        CpuTensor::new(space::depth_to_space(&x.values, grid, factor), x.shape[1] / (factor * factor))
+    }
+
+    fn space_to_depth(&mut self, x: &CpuTensor, grid: Grid, factor: usize) -> CpuTensor {
+        CpuTensor::new(space::space_to_depth(&x.values, grid, factor), x.shape[1] * factor * factor)
+    }
+
+    fn denormalise(&mut self, x: &CpuTensor, style: &CpuTensor) -> CpuTensor {
+        let width = style.shape[1] / 2;
+        CpuTensor::new(denormalise::denormalise(&x.values, x.shape[1], &style.values, width), width)
+    }
+}
+
+impl SampleOps for CpuOps<'_> {
+    fn condition(&mut self, guided: bool) -> CpuTensor {
+        let width = self.model.discon.config.condition_width();
+        let rows = if guided { 2 } else { 1 };
+        CpuTensor::new(self.inputs().condition[..rows * width].to_vec(), width)
+    }
+
+    fn style(&mut self) -> CpuTensor {
+        CpuTensor::new(self.inputs().style.clone(), self.model.discon.config.style_width())
+    }
+
+    fn token_grid(&mut self) -> Vec<u32> {
+        self.tokens.clone()
+    }
+
+    fn context(&mut self) -> CpuTensor {
+        CpuTensor::new(self.context.clone(), self.model.discon.config.context_width())
+    }
+
+    fn positions(&mut self, stage: Stage, range: Range<u32>) -> Vec<u32> {
+        let order = match stage {
+            Stage::Tokens => &self.inputs().token_order,
+            Stage::Latents => &self.inputs().latent_order,
+        };
+        order[range.start as usize..range.end as usize].to_vec()
+    }
+
+    fn sample_tokens(&mut self, logits: &CpuTensor, positions: &Vec<u32>, guided: bool) {
+        let inputs = self.inputs();
+        let (conditional, unconditional) = match guided {
+            true => {
+                let (first, second) = logits.values.split_at(logits.values.len() / 2);
+                (first, Some(second))
+            }
+            false => (logits.values.as_slice(), None),
+        };
+        let (guidance, temperature) = (inputs.guidance, inputs.token_temperature);
+        let tokens =
+            sample::sample_tokens(conditional, unconditional, positions, inputs.token_seed, guidance, temperature);
+        for (position, token) in positions.iter().zip(tokens) {
+            self.tokens[*position as usize] = token;
+        }
+    }
+
+    fn noise(&mut self, positions: &Vec<u32>) -> CpuTensor {
+        let width = self.model.discon.config.tokenizer.latent_width;
+        let inputs = self.inputs();
+        CpuTensor::new(sample::noise(positions, width, inputs.latent_seed, inputs.latent_temperature), width)
+    }
+
+    fn euler_step(&mut self, x: &CpuTensor, velocity: &CpuTensor, dt: f32) -> CpuTensor {
+        CpuTensor::new(sample::euler_step(&x.values, &velocity.values, dt), x.shape[1])
+    }
+
+    fn commit_latents(&mut self, positions: &Vec<u32>, latents: &CpuTensor) {
+        let width = self.model.discon.config.context_width();
+        sample::commit_latents(&mut self.context, width, positions, &latents.values);
+    }
+
+    fn write_image(&mut self, pixels: &CpuTensor, _grid: Grid) {
+        self.picture = sample::write_image(&pixels.values);
+    }
+}

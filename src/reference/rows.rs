@@ -1,0 +1,38 @@
+//! CPU twins of the kernels that move or add whole rows: `embed`, `gather`, `broadcast_sum`, `join_segments`,
+//! `last_segment`.
+
+/// Rows `indices` of a table.
+pub fn embed(table: &[f32], width: usize, indices: &[u32]) -> Vec<f32> {
+    indices.iter().flat_map(|index| &table[*index as usize * width..(*index as usize + 1) * width]).copied().collect()
+}
+
+/// Rows `indices` of each of `items` groups.
+pub fn gather(x: &[f32], width: usize, indices: &[u32], items: usize) -> Vec<f32> {
+    x.chunks_exact(x.len() / items).flat_map(|group| embed(group, width, indices)).collect()
+}
+
+/// Row `r` of the sum is `x[r % x_rows] + y[r / (rows / y_rows)]`.
+pub fn broadcast_sum(x: &[f32], y: &[f32], width: usize, rows: usize) -> Vec<f32> {
+    let (x_rows, y_rows) = (x.len() / width, y.len() / width);
+    let mut sum = Vec::with_capacity(rows * width);
+    for row in 0..rows {
+        let from_x = row % x_rows;
+        let from_y = row / (rows / y_rows);
+        for column in 0..width {
+            sum.push(x[from_x * width + column] + y[from_y * width + column]);
+        }
+    }
+    sum
+}
+
+/// Two segments joined per item.
+pub fn join_segments(first: &[f32], second: &[f32], items: usize) -> Vec<f32> {
+    let part = first.len() / items;
+    first.chunks_exact(part).zip(second.chunks_exact(part)).flat_map(|(a, b)| a.iter().chain(b)).copied().collect()
+}
+
+/// The last of two segments of every item.
+pub fn last_segment(x: &[f32], items: usize) -> Vec<f32> {
+    let part = x.len() / items;
+    x.chunks_exact(part).flat_map(|group| &group[part / 2..]).copied().collect()
+}

@@ -1,0 +1,71 @@
+//! CPU twins of the sampling kernels: `sample_tokens`, `noise`, `euler_step`, `commit_latents`, `write_image`.
+
+use crate::sampling::LATENT_LIMIT;
+use crate::sampling::rng::{Stream, gumbel, normal, random_words};
+
+/// Tokens for rows of logits, see [`crate::sampling::SampleOps::sample_tokens`].
+///
+/// `unconditional` holds the second half of guided logits. Ties go to the smaller token.
+pub fn sample_tokens(
+    logits: &[f32],
+    unconditional: Option<&[f32]>,
+    positions: &[u32],
+    seed: u64,
+    guidance: f32,
+    temperature: f32,
+) -> Vec<u32> {
+    let codebook_size = logits.len() / positions.len();
+    positions
+        .iter()
+        .enumerate()
+        .map(|(row, position)| {
+            let (mut best, mut best_score) = (0, f32::NEG_INFINITY);
+            for token in 0..codebook_size {
+                let index = row * codebook_size + token;
+                let logit = match unconditional {
+                    Some(other) => other[index] + guidance * (logits[index] - other[index]),
+                    None => logits[index],
+                };
+                let bits = random_words(seed, Stream::Token, *position, token as u32)[0];
+                let score = logit + temperature * gumbel(bits);
+                if score > best_score {
+                    (best, best_score) = (token as u32, score);
+                }
+            }
+            best
+        })
+        .collect()
+}
+
+/// Start noise of the flow: `(N, width)`.
+pub fn noise(positions: &[u32], width: usize, seed: u64, temperature: f32) -> Vec<f32> {
+    positions
+        .iter()
+        .flat_map(|position| {
+            (0..width as u32)
+                .map(move |channel| temperature * normal(random_words(seed, Stream::Latent, *position, channel)))
+        })
+        .collect()
+}
+
+/// `x + dt * velocity`.
+pub fn euler_step(x: &[f32], velocity: &[f32], dt: f32) -> Vec<f32> {
+    x.iter().zip(velocity).map(|(x, velocity)| x + dt * velocity).collect()
+}
+
+/// Writes latents and the "known" flag into rows of the context.
+pub fn commit_latents(context: &mut [f32], context_width: usize, positions: &[u32], latents: &[f32]) {
+    let width = latents.len() / positions.len();
+    for (position, latent) in positions.iter().zip(latents.chunks_exact(width)) {
+        let row = &mut context[*position as usize * context_width..(*position as usize + 1) * context_width];
+        for (target, value) in row.iter_mut().zip(latent) {
+            *target = value.clamp(-LATENT_LIMIT, LATENT_LIMIT);
+        }
+        row[width] = 1.0;
+    }
+}
+
+/// Pixels -1..1 to bytes.
+pub fn write_image(pixels: &[f32]) -> Vec<u8> {
+    pixels.iter().map(|value| ((value * 0.5 + 0.5).clamp(0.0, 1.0) * 255.0 + 0.5).floor() as u8).collect()
+}

@@ -1,0 +1,247 @@
+//! A recipe: all choices that make one texture.
+
+use crate::model::config::TOKEN_PIXELS;
+use crate::model::{Model, ModelConfig, Wrap};
+use serde::{Deserialize, Serialize};
+
+/// Which borders of the texture continue on the opposite side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "render", derive(bevy::reflect::Reflect))]
+pub enum Tiling {
+    /// Seamless along both axes.
+    #[default]
+    Both,
+    /// Left and right fit.
+    X,
+    /// Top and bottom fit.
+    Y,
+    /// A cut-out that need not tile.
+    None,
+}
+
+impl Tiling {
+    /// The border rule of grids.
+    pub fn wrap(self) -> Wrap {
+        Wrap { x: matches!(self, Self::Both | Self::X), y: matches!(self, Self::Both | Self::Y) }
+    }
+}
+
+/// Smallest and largest side of a texture in pixels.
+pub const SIZE_RANGE: std::ops::RangeInclusive<u32> = 64..=1024;
+/// Most rounds of either stage.
+pub const MAX_ROUNDS: u32 = 64;
+
+/// All choices of one generation. Equal recipes and equal model files give equal textures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "render", derive(bevy::reflect::Reflect))]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// Name of a class of the model, for example `"brick"`.
+    pub class: String,
+    /// Seed of style, structure and detail. Any value; default 0.
+    #[serde(default)]
+    pub seed: u64,
+    /// Seed of the detail alone: the same tokens with other latents. Default: the value of `seed`.
+    #[serde(default)]
+    pub detail_seed: Option<u64>,
+    /// Width and height in pixels: multiples of 16 in 64..=1024. Work grows with the area. Default 256x256.
+    #[serde(default = "default_size")]
+    pub size: (u32, u32),
+    /// Which borders fit together. Costs nothing. Default both.
+    #[serde(default)]
+    pub tiling: Tiling,
+    /// Row of the model's style bank (colours, contrast, amount of detail). Default: chosen by `seed` among the
+    /// rows of the class, and mixed with a second one.
+    #[serde(default)]
+    pub style: Option<u32>,
+    /// How strongly class and style steer the structure. Any value but 1.0 doubles the work of stage 1; higher
+    /// values follow the class more closely and vary less. Range 1.0..=8.0, default 1.5.
+    #[serde(default = "default_guidance")]
+    pub guidance: f32,
+    /// Randomness of the tokens: 0 always takes the likeliest token, 1 samples the model's distribution.
+    /// Range 0.0..=2.0, default 0.9.
+    #[serde(default = "default_token_temperature")]
+    pub token_temperature: f32,
+    /// Scale of the start noise of the latents: lower is smoother. Range 0.0..=2.0, default 0.9.
+    #[serde(default = "default_latent_temperature")]
+    pub latent_temperature: f32,
+    /// Rounds of stage 1; work grows in proportion. Range 1..=64, default 8.
+    #[serde(default = "default_token_rounds")]
+    pub token_rounds: u32,
+    /// Rounds of stage 2; work grows in proportion. Range 1..=64, default 4.
+    #[serde(default = "default_latent_rounds")]
+    pub latent_rounds: u32,
+    /// Euler steps of the flow in each round of stage 2. Range 1..=64, default 6.
+    #[serde(default = "default_flow_steps")]
+    pub flow_steps: u32,
+    /// Tokens in row-major order, one for each 16x16 pixels, instead of stage 1. Default: sampled.
+    #[serde(default)]
+    pub tokens: Option<Vec<u16>>,
+}
+
+fn default_size() -> (u32, u32) {
+    (256, 256)
+}
+fn default_guidance() -> f32 {
+    1.5
+}
+fn default_token_temperature() -> f32 {
+    0.9
+}
+fn default_latent_temperature() -> f32 {
+    0.9
+}
+fn default_token_rounds() -> u32 {
+    8
+}
+fn default_latent_rounds() -> u32 {
+    4
+}
+fn default_flow_steps() -> u32 {
+    6
+}
+
+/// A recipe that a model cannot follow.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum RecipeError {
+    /// The text is not a recipe.
+    #[error("{origin}: {message}")]
+    Syntax {
+        /// File or other origin of the text.
+        origin: String,
+        /// Position and reason.
+        message: String,
+    },
+    /// The class is not one of the model's.
+    #[error("recipe: class \"{found}\" is not in the model; it has {known}")]
+    UnknownClass {
+        /// The class that was asked for.
+        found: String,
+        /// All classes of the model.
+        known: String,
+    },
+    /// A field is out of its range.
+    #[error("recipe: `{field}` is {found}, expected {expected}")]
+    OutOfRange {
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        found: String,
+        /// What is allowed.
+        expected: String,
+    },
+}
+
+impl Recipe {
+    /// The recipe of a class with all defaults.
+    pub fn new(class: impl Into<String>) -> Self {
+        Self {
+            class: class.into(),
+            seed: 0,
+            detail_seed: None,
+            size: default_size(),
+            tiling: Tiling::Both,
+            style: None,
+            guidance: default_guidance(),
+            token_temperature: default_token_temperature(),
+            latent_temperature: default_latent_temperature(),
+            token_rounds: default_token_rounds(),
+            latent_rounds: default_latent_rounds(),
+            flow_steps: default_flow_steps(),
+            tokens: None,
+        }
+    }
+
+    /// The same recipe with another seed.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// The same recipe with another size in pixels.
+    #[must_use]
+    pub fn with_size(mut self, width: u32, height: u32) -> Self {
+        self.size = (width, height);
+        self
+    }
+
+    /// Reads the text form; `origin` stands in messages.
+    ///
+    /// # Errors
+    /// Position and reason, if the text is not a recipe. Ranges are checked by [`Recipe::validate`].
+    pub fn from_ron(text: &str, origin: &str) -> Result<Self, RecipeError> {
+        ron::from_str(text)
+            .map_err(|error| RecipeError::Syntax { origin: origin.into(), message: error.to_string() })
+    }
+
+    /// The text form, canonical: equal recipes have equal texts.
+    pub fn to_ron(&self) -> String {
+        ron::to_string(self).unwrap_or_default()
+    }
+
+    /// Columns and rows of the token grid.
+    pub fn token_grid(&self) -> (usize, usize) {
+        (self.size.0 as usize / TOKEN_PIXELS, self.size.1 as usize / TOKEN_PIXELS)
+    }
+
+    /// Checks every field against the model.
+    ///
+    /// # Errors
+    /// The first field that is out of range, with the range.
+    pub fn validate(&self, model: &Model) -> Result<(), RecipeError> {
+        let config: &ModelConfig = &model.discon.config;
+        if !config.classes.contains(&self.class) {
+            return Err(RecipeError::UnknownClass { found: self.class.clone(), known: config.classes.join(", ") });
+        }
+        for (field, side) in [("size.0 (width)", self.size.0), ("size.1 (height)", self.size.1)] {
+            if !SIZE_RANGE.contains(&side) || !side.is_multiple_of(TOKEN_PIXELS as u32) {
+                let expected = format!("a multiple of 16 from {} to {}", SIZE_RANGE.start(), SIZE_RANGE.end());
+                return Err(RecipeError::OutOfRange { field, found: side.to_string(), expected });
+            }
+        }
+        for (field, value, low, high) in [
+            ("guidance", self.guidance, 1.0, 8.0),
+            ("token_temperature", self.token_temperature, 0.0, 2.0),
+            ("latent_temperature", self.latent_temperature, 0.0, 2.0),
+        ] {
+            if !(low..=high).contains(&value) {
+                let expected = format!("{low} to {high}");
+                return Err(RecipeError::OutOfRange { field, found: value.to_string(), expected });
+            }
+        }
+        for (field, value) in [
+            ("token_rounds", self.token_rounds),
+            ("latent_rounds", self.latent_rounds),
+            ("flow_steps", self.flow_steps),
+        ] {
+            if !(1..=MAX_ROUNDS).contains(&value) {
+                let expected = format!("1 to {MAX_ROUNDS}");
+                return Err(RecipeError::OutOfRange { field, found: value.to_string(), expected });
+            }
+        }
+        if let Some(style) = self.style.filter(|style| *style as usize >= config.styles) {
+            let expected = format!("below {}, the number of styles of the model", config.styles);
+            return Err(RecipeError::OutOfRange { field: "style", found: style.to_string(), expected });
+        }
+        self.validate_tokens(config)
+    }
+
+    fn validate_tokens(&self, config: &ModelConfig) -> Result<(), RecipeError> {
+        let Some(tokens) = &self.tokens else { return Ok(()) };
+        let (columns, rows) = self.token_grid();
+        if tokens.len() != columns * rows {
+            return Err(RecipeError::OutOfRange {
+                field: "tokens (count)",
+                found: tokens.len().to_string(),
+                expected: format!("{} for a texture of {}x{}", columns * rows, self.size.0, self.size.1),
+            });
+        }
+        let size = config.tokenizer.codebook_size;
+        if let Some(token) = tokens.iter().find(|token| usize::from(**token) >= size) {
+            let expected = format!("below {size}, the size of the codebook");
+            return Err(RecipeError::OutOfRange { field: "tokens", found: token.to_string(), expected });
+        }
+        Ok(())
+    }
+}
