@@ -1,0 +1,167 @@
+//! Recipes in, PNG files out, without a window.
+
+use bevy_discon::model::Model;
+use bevy_discon::reference::{self, GeneratedTexture};
+use bevy_discon::sampling::{Plan, Recipe, plan};
+use clap::{Parser, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+type Failure = Box<dyn std::error::Error>;
+
+#[derive(Parser)]
+#[command(version, about = "Renders recipes to PNG files without a window.")]
+struct Arguments {
+    /// A recipe (`NAME.discon.ron`); not with --all-classes.
+    #[arg(required_unless_present = "all_classes", conflicts_with = "all_classes")]
+    recipe: Option<PathBuf>,
+    /// File to write, or the folder for --all-classes and --count.
+    #[arg(short, long)]
+    output: PathBuf,
+    /// Every class of the model with default settings, as OUTPUT/CLASS/SEED.png.
+    #[arg(long)]
+    all_classes: bool,
+    /// Textures per class or recipe, with seeds counting up; OUTPUT/SEED.png for a recipe.
+    #[arg(long, default_value_t = 1)]
+    count: u64,
+    /// First seed; the recipe's own without it, 0 for --all-classes.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Width and height in pixels instead of the recipe's.
+    #[arg(long)]
+    size: Option<u32>,
+    /// Guidance instead of the recipe's.
+    #[arg(long)]
+    guidance: Option<f32>,
+    /// Token temperature instead of the recipe's.
+    #[arg(long)]
+    token_temperature: Option<f32>,
+    /// Latent temperature instead of the recipe's.
+    #[arg(long)]
+    latent_temperature: Option<f32>,
+    /// Model folder.
+    #[arg(long, default_value = "assets/models/small")]
+    model: PathBuf,
+    /// Where to run.
+    #[arg(long, value_enum, default_value_t = Device::Auto)]
+    device: Device,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Device {
+    /// The GPU if there is an adapter, else the CPU.
+    Auto,
+    /// The GPU or an error.
+    Gpu,
+    /// The plain CPU reference: slow.
+    Cpu,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("discon-generate: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let model = Model::load(&arguments.model)?;
+    let jobs = jobs(arguments, &model)?;
+    // Check all recipes before the first texture, so that a mistake in the last one costs nothing.
+    let plans = jobs.iter().map(|(recipe, _)| plan(&model, recipe)).collect::<Result<Vec<_>, _>>()?;
+    let mut executor = Executor::new(arguments.device)?;
+    let bar = ProgressBar::new(jobs.len() as u64);
+    bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} {msg} eta {eta}")?);
+    for ((recipe, path), plan) in jobs.iter().zip(&plans) {
+        bar.set_message(recipe.class.clone());
+        save(&executor.generate(&model, plan)?, path)?;
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+fn jobs(arguments: &Arguments, model: &Model) -> Result<Vec<(Recipe, PathBuf)>, Failure> {
+    let output = &arguments.output;
+    let mut jobs = Vec::new();
+    if let Some(path) = &arguments.recipe {
+        let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let recipe = adjust(Recipe::from_ron(&text, &path.display().to_string())?, arguments);
+        let first = arguments.seed.unwrap_or(recipe.seed);
+        for seed in first..first.saturating_add(arguments.count) {
+            let file = if arguments.count == 1 { output.clone() } else { output.join(format!("{seed}.png")) };
+            jobs.push((recipe.clone().with_seed(seed), file));
+        }
+    } else {
+        let first = arguments.seed.unwrap_or(0);
+        for class in &model.discon.config.classes {
+            for seed in first..first.saturating_add(arguments.count) {
+                let recipe = adjust(Recipe::new(class).with_seed(seed), arguments);
+                jobs.push((recipe, output.join(class).join(format!("{seed}.png"))));
+            }
+        }
+    }
+    Ok(jobs)
+}
+
+fn adjust(mut recipe: Recipe, arguments: &Arguments) -> Recipe {
+    if let Some(size) = arguments.size {
+        recipe.size = (size, size);
+    }
+    recipe.guidance = arguments.guidance.unwrap_or(recipe.guidance);
+    recipe.token_temperature = arguments.token_temperature.unwrap_or(recipe.token_temperature);
+    recipe.latent_temperature = arguments.latent_temperature.unwrap_or(recipe.latent_temperature);
+    recipe
+}
+
+fn save(texture: &GeneratedTexture, path: &Path) -> Result<(), Failure> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    }
+    image::save_buffer(path, &texture.pixels, texture.width, texture.height, image::ColorType::Rgb8)
+        .map_err(|error| format!("{}: {error}", path.display()).into())
+}
+
+/// What runs the plans.
+enum Executor {
+    #[cfg(feature = "gpu")]
+    Gpu(Box<bevy_discon::gpu::Gpu>),
+    Cpu,
+}
+
+impl Executor {
+    #[cfg(feature = "gpu")]
+    fn new(device: Device) -> Result<Self, Failure> {
+        if device == Device::Cpu {
+            return Ok(Self::Cpu);
+        }
+        match bevy_discon::gpu::Gpu::new() {
+            Ok(gpu) => Ok(Self::Gpu(Box::new(gpu))),
+            Err(error) if device == Device::Gpu => Err(error.into()),
+            Err(error) => {
+                eprintln!("no GPU ({error}); using the slow CPU reference");
+                Ok(Self::Cpu)
+            }
+        }
+    }
+
+    #[cfg(not(feature = "gpu"))]
+    fn new(device: Device) -> Result<Self, Failure> {
+        if device == Device::Gpu {
+            return Err("this build has no GPU support: build with the feature `gpu`".into());
+        }
+        Ok(Self::Cpu)
+    }
+
+    fn generate(&mut self, model: &Model, plan: &Plan) -> Result<GeneratedTexture, Failure> {
+        match self {
+            #[cfg(feature = "gpu")]
+            Self::Gpu(gpu) => Ok(gpu.generate(model, plan)?),
+            Self::Cpu => Ok(reference::generate(model, plan)),
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Are the loops right? Properties of recipes and plans; no adapter, no network.
+
+use bevy_discon::model::{Model, ModelConfig};
+use bevy_discon::sampling::{Recipe, RecipeError, Step, Tiling, plan};
+
+fn model() -> Model {
+    Model::new(&ModelConfig::tiny(&["brick", "moss"]), None, 1).expect("the tiny preset is valid")
+}
+
+#[test]
+fn every_position_gets_one_token_and_one_latent_and_decoding_comes_last() {
+    let model = model();
+    for (width, height, rounds) in [(64, 64, 1), (64, 128, 3), (256, 256, 8), (80, 1024, 64)] {
+        let mut recipe = Recipe::new("moss").with_size(width, height);
+        (recipe.token_rounds, recipe.latent_rounds) = (rounds, rounds);
+        let plan = plan(&model, &recipe).expect("the recipe is valid");
+        let positions = (width / 16 * height / 16) as usize;
+        let (mut tokens, mut latents) = (vec![0; positions], vec![0; positions]);
+        for step in &plan.shape.steps {
+            match step {
+                Step::TokenRound { positions, .. } => {
+                    assert!(latents.iter().all(|count| *count == 0), "all tokens come before the first latent");
+                    for at in positions.clone() {
+                        tokens[plan.inputs.token_order[at as usize] as usize] += 1;
+                    }
+                }
+                Step::LatentRound { positions, .. } => {
+                    for at in positions.clone() {
+                        latents[plan.inputs.latent_order[at as usize] as usize] += 1;
+                    }
+                }
+                Step::Decode => {}
+            }
+        }
+        assert!(tokens.iter().all(|count| *count == 1) && latents.iter().all(|count| *count == 1));
+        assert_eq!(plan.shape.steps.last(), Some(&Step::Decode));
+        assert_eq!(plan.shape.steps.len() as u32, 2 * rounds.min(positions as u32) + 1);
+    }
+}
+
+#[test]
+fn given_tokens_replace_the_first_stage() {
+    let model = model();
+    let mut recipe = Recipe::new("brick").with_size(64, 64);
+    recipe.tokens = Some((0..16).collect());
+    let plan = plan(&model, &recipe).expect("the recipe is valid");
+    assert!(!plan.shape.steps.iter().any(|step| matches!(step, Step::TokenRound { .. })));
+    assert_eq!(plan.inputs.tokens, (0..16).collect::<Vec<u32>>());
+}
+
+#[test]
+fn equal_recipes_have_equal_plans_and_the_detail_seed_changes_only_stage_two() {
+    let model = model();
+    let recipe = Recipe::new("brick").with_seed(u64::MAX);
+    let first = plan(&model, &recipe).expect("the recipe is valid");
+    assert_eq!(first, plan(&model, &recipe.clone()).expect("the recipe is valid"));
+    let varied = Recipe { detail_seed: Some(3), ..recipe };
+    let second = plan(&model, &varied).expect("the recipe is valid");
+    assert_eq!(first.shape, second.shape);
+    assert_eq!(
+        (&first.inputs.token_order, &first.inputs.style, first.inputs.token_seed),
+        (&second.inputs.token_order, &second.inputs.style, second.inputs.token_seed)
+    );
+    assert_ne!(first.inputs.latent_seed, second.inputs.latent_seed);
+}
+
+#[test]
+fn a_recipe_survives_its_text_form() {
+    let mut recipe = Recipe::new("brick").with_seed(7).with_size(128, 64);
+    recipe.tiling = Tiling::X;
+    recipe.tokens = Some(vec![5; 32]);
+    assert_eq!(Recipe::from_ron(&recipe.to_ron(), "memory"), Ok(recipe));
+    assert_eq!(Recipe::from_ron("(class: \"brick\")", "memory"), Ok(Recipe::new("brick")));
+}
+
+#[test]
+fn a_wrong_recipe_names_the_field_what_came_and_what_is_allowed() {
+    let model = model();
+    let message = |change: fn(&mut Recipe)| {
+        let mut recipe = Recipe::new("brick");
+        change(&mut recipe);
+        plan(&model, &recipe).expect_err("the recipe is wrong").to_string()
+    };
+    for (change, parts) in [
+        ((|r| r.class = "cheese".into()) as fn(&mut Recipe), ["\"cheese\"", "brick, moss"]),
+        (|r| r.size = (65, 64), ["size.0 (width)", "65"]),
+        (|r| r.size = (64, 4096), ["size.1 (height)", "64 to 1024"]),
+        (|r| r.guidance = f32::NAN, ["guidance", "1 to 8"]),
+        (|r| r.token_temperature = -1.0, ["token_temperature", "0 to 2"]),
+        (|r| r.latent_temperature = f32::INFINITY, ["latent_temperature", "inf"]),
+        (|r| r.token_rounds = 0, ["token_rounds", "1 to 64"]),
+        (|r| r.flow_steps = 65, ["flow_steps", "65"]),
+        (|r| r.style = Some(8), ["style", "below 8"]),
+        (|r| r.tokens = Some(vec![0; 3]), ["tokens (count)", "256 for a texture of 256x256"]),
+        (|r| r.tokens = Some(vec![64; 256]), ["tokens", "below 64"]),
+    ] {
+        let message = message(change);
+        assert!(parts.iter().all(|part| message.contains(part)), "{message} should say {parts:?}");
+    }
+    let syntax = Recipe::from_ron("(class: \"brick\", colour: 3)", "wall.discon.ron").expect_err("unknown field");
+    assert!(matches!(&syntax, RecipeError::Syntax { .. }));
+    assert!(syntax.to_string().starts_with("wall.discon.ron: 1:"), "{syntax}");
+}
