@@ -1,6 +1,8 @@
 //! Learned, seamless textures for Bevy, generated on the GPU while the game runs.
 
 pub mod model;
+#[cfg(feature = "native")]
+pub mod native;
 pub mod reference;
 pub mod sampling;
 #[cfg(feature = "train")]

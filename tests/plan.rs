@@ -1,7 +1,7 @@
 //! Are the loops right? Properties of recipes and plans; no adapter, no network.
 
-use bevy_discon::model::{Model, ModelConfig};
-use bevy_discon::sampling::{Recipe, RecipeError, Step, Tiling, plan};
+use bevy_discon::model::{Discon, Model, ModelConfig};
+use bevy_discon::sampling::{PlanShape, Recipe, RecipeError, Step, Tiling, count, plan};
 
 fn model() -> Model {
     Model::new(&ModelConfig::tiny(&["brick", "moss"]), None, 1).expect("the tiny preset is valid")
@@ -100,4 +100,38 @@ fn a_wrong_recipe_names_the_field_what_came_and_what_is_allowed() {
     let syntax = Recipe::from_ron("(class: \"brick\", colour: 3)", "wall.discon.ron").expect_err("unknown field");
     assert!(matches!(&syntax, RecipeError::Syntax { .. }));
     assert!(syntax.to_string().starts_with("wall.discon.ron: 1:"), "{syntax}");
+}
+
+#[test]
+fn counted_work_equals_the_formula_written_out() {
+    // A transformer of width C and depth L over T positions that all see each other costs
+    // L (24 T C^2 + 4 T^2 C); the paper preset doubles T in stage 2 by its prefix.
+    let mut recipe = Recipe::new("imagenet_0");
+    (recipe.guidance, recipe.token_rounds, recipe.latent_rounds) = (1.0, 1, 1);
+    recipe.tiling = Tiling::None;
+    let config = ModelConfig::paper();
+    let (model, table) = Discon::declare(&config).expect("the preset is valid");
+    let shape = PlanShape::new(&recipe);
+    let costs = count(&model, &table, &shape);
+    let trunk = |depth: f64, width: f64, positions: f64| {
+        depth * (24.0 * positions * width * width + 4.0 * positions * positions * width)
+    };
+    let condition = 2.0 * config.condition_width() as f64;
+    let stage_1 = trunk(24.0, 1024.0, 256.0) + (condition + 2.0 * 256.0 * 1024.0) * 1024.0;
+    assert_eq!(costs[0].1.flops as f64, stage_1);
+    let modulation = (3.0 * 8.0 + 2.0) * 1280.0;
+    let head = 256.0 * (2.0 * 8.0 * 1280.0 * 1280.0 + 2.0 * 32.0 * 1280.0) * 2.0 + 2.0 * 32.0 * modulation;
+    let stage_2 = trunk(32.0, 1024.0, 512.0)
+        + (condition + 2.0 * 256.0 * config.context_width() as f64) * 1024.0
+        + 2.0 * 256.0 * 1024.0 * modulation
+        + f64::from(recipe.flow_steps) * head;
+    assert_eq!(costs[1].1.flops as f64, stage_2);
+}
+
+#[test]
+fn the_bundled_size_stays_within_sixty_gigaflop() {
+    let (model, table) = Discon::declare(&ModelConfig::small(&["brick"])).expect("the preset is valid");
+    let costs = count(&model, &table, &PlanShape::new(&Recipe::new("brick")));
+    let total: u64 = costs.iter().map(|(_, cost)| cost.flops).sum();
+    assert!((20e9..60e9).contains(&(total as f64)), "{total}");
 }

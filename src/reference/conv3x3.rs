@@ -1,10 +1,13 @@
 //! CPU twin of `shaders/conv3x3.wgsl`.
 
+use super::Product;
 use super::linear::linear;
 use crate::model::{Activation, Grid};
 
 /// 3x3 convolution with the border rule of `grid`; weight `(9 * inputs, outputs)`, rows ordered (ky, kx, input).
+#[expect(clippy::too_many_arguments, reason = "one argument per term of the formula")]
 pub fn conv3x3(
+    product: Product,
     x: &[f32],
     weight: &[f32],
     bias: Option<&[f32]>,
@@ -26,5 +29,5 @@ pub fn conv3x3(
             }
         }
     }
-    linear(&patches, weight, bias, outputs, activation, residual)
+    linear(product, &patches, weight, bias, outputs, activation, residual)
 }

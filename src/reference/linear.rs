@@ -1,9 +1,23 @@
 //! CPU twin of `shaders/linear.wgsl`.
 
+use super::Product;
 use crate::model::Activation;
+
+/// `y += x w`: x `(rows, inputs)`, w `(inputs, outputs)`, y `(rows, outputs)`.
+pub fn product(x: &[f32], w: &[f32], inputs: usize, outputs: usize, y: &mut [f32]) {
+    for (input, output) in x.chunks_exact(inputs).zip(y.chunks_exact_mut(outputs)) {
+        // The inner loop runs along the outputs, so that it reads the weights in order.
+        for (value, weights) in input.iter().zip(w.chunks_exact(outputs)) {
+            for (sum, weight) in output.iter_mut().zip(weights) {
+                *sum += value * weight;
+            }
+        }
+    }
+}
 
 /// `activation(x W + b) + residual`: x `(rows, inputs)`, weight `(inputs, outputs)`.
 pub fn linear(
+    product: Product,
     x: &[f32],
     weight: &[f32],
     bias: Option<&[f32]>,
@@ -13,22 +27,13 @@ pub fn linear(
 ) -> Vec<f32> {
     let inputs = weight.len() / outputs;
     let rows = x.len() / inputs;
-    let mut y = vec![0.0; rows * outputs];
-    for (row, (input, output)) in x.chunks_exact(inputs).zip(y.chunks_exact_mut(outputs)).enumerate() {
-        if let Some(bias) = bias {
-            output.copy_from_slice(bias);
-        }
-        // The inner loop runs along the outputs, so that it reads the weights in order.
-        for (value, weights) in input.iter().zip(weight.chunks_exact(outputs)) {
-            if *value != 0.0 {
-                for (sum, weight) in output.iter_mut().zip(weights) {
-                    *sum += value * weight;
-                }
-            }
-        }
-        for (column, sum) in output.iter_mut().enumerate() {
-            *sum = activate(*sum, activation) + residual.map_or(0.0, |residual| residual[row * outputs + column]);
-        }
+    let mut y = match bias {
+        Some(bias) => bias.repeat(rows),
+        None => vec![0.0; rows * outputs],
+    };
+    product(x, weight, inputs, outputs, &mut y);
+    for (index, sum) in y.iter_mut().enumerate() {
+        *sum = activate(*sum, activation) + residual.map_or(0.0, |residual| residual[index]);
     }
     y
 }

@@ -38,6 +38,23 @@ impl CpuTensor {
     }
 }
 
+/// `y += x w`, see [`linear::product`].
+pub type Product = fn(x: &[f32], w: &[f32], inputs: usize, outputs: usize, y: &mut [f32]);
+
+/// The loops that take nearly all of the time, replaceable by tuned ones.
+#[derive(Clone, Copy, Debug)]
+pub struct Loops {
+    /// Matrix product.
+    pub product: Product,
+    /// Attention, see [`attention::attention`].
+    pub attention: fn(query_key_value: &[f32], bias: &[f32], layout: &AttentionLayout) -> Vec<f32>,
+}
+
+impl Loops {
+    /// Plain loops.
+    pub const PLAIN: Self = Self { product: linear::product, attention: attention::attention };
+}
+
 /// Runs operations at once, and keeps the state of one job.
 pub struct CpuOps<'a> {
     model: &'a Model,
@@ -51,6 +68,7 @@ pub struct CpuOps<'a> {
     /// Named values in order, if asked for by [`CpuOps::record_taps`].
     pub taps: Vec<(String, CpuTensor)>,
     record_taps: bool,
+    loops: Loops,
 }
 
 impl<'a> CpuOps<'a> {
@@ -64,6 +82,7 @@ impl<'a> CpuOps<'a> {
             picture: Vec::new(),
             taps: Vec::new(),
             record_taps: false,
+            loops: Loops::PLAIN,
         }
     }
 
@@ -78,6 +97,24 @@ impl<'a> CpuOps<'a> {
     pub fn record_taps(mut self) -> Self {
         self.record_taps = true;
         self
+    }
+
+    /// Uses other loops for the expensive operations.
+    #[must_use]
+    pub fn with_loops(mut self, loops: Loops) -> Self {
+        self.loops = loops;
+        self
+    }
+
+    /// The picture and tokens of a finished job.
+    pub fn into_texture(self, plan: &Plan) -> GeneratedTexture {
+        let pixels = plan.shape.grid.finer(crate::model::TOKEN_PIXELS);
+        GeneratedTexture {
+            width: pixels.width as u32,
+            height: pixels.height as u32,
+            pixels: self.picture,
+            tokens: self.tokens,
+        }
     }
 
     fn inputs(&self) -> &'a JobInputs {
@@ -109,13 +146,7 @@ pub fn generate(model: &Model, plan: &Plan) -> GeneratedTexture {
     for step in &plan.shape.steps {
         run_step(&mut ops, &model.discon, &plan.shape, step);
     }
-    let pixels = plan.shape.grid.finer(crate::model::TOKEN_PIXELS);
-    GeneratedTexture {
-        width: pixels.width as u32,
-        height: pixels.height as u32,
-        pixels: ops.picture,
-        tokens: ops.tokens,
-    }
+    ops.into_texture(plan)
 }
 
 impl Ops for CpuOps<'_> {
@@ -145,7 +176,7 @@ impl Ops for CpuOps<'_> {
     ) -> CpuTensor {
         let (weight, bias) = self.linear_parameters(linear);
         let residual = residual.map(|residual| residual.values.as_slice());
-        CpuTensor::new(linear::linear(&x.values, weight, bias, linear.outputs, activation, residual), linear.outputs)
+        CpuTensor::new(linear::linear(self.loops.product, &x.values, weight, bias, linear.outputs, activation, residual), linear.outputs)
     }
 
     fn conv3x3(
@@ -158,7 +189,7 @@ impl Ops for CpuOps<'_> {
     ) -> CpuTensor {
         let (weight, bias) = self.linear_parameters(&conv.linear);
         let residual = residual.map(|residual| residual.values.as_slice());
-        let y = conv3x3::conv3x3(&x.values, weight, bias, conv.outputs, grid, activation, residual);
+        let y = conv3x3::conv3x3(self.loops.product, &x.values, weight, bias, conv.outputs, grid, activation, residual);
         CpuTensor::new(y, conv.outputs)
     }
 
@@ -177,7 +208,7 @@ impl Ops for CpuOps<'_> {
     }
 
     fn attention(&mut self, query_key_value: &CpuTensor, bias: ParamId, layout: &AttentionLayout) -> CpuTensor {
-        let y = attention::attention(&query_key_value.values, self.model.weights.get(bias), layout);
+        let y = (self.loops.attention)(&query_key_value.values, self.model.weights.get(bias), layout);
         CpuTensor::new(y, query_key_value.shape[1] / 3)
     }
 

@@ -1,11 +1,13 @@
 //! Decisions of a generation, without tensors: recipes, plans, schedules and random numbers, and the loop over a plan.
 
+pub mod cost;
 pub mod generate;
 pub mod plan;
 pub mod recipe;
 pub mod rng;
 pub mod schedule;
 
+pub use cost::{Cost, count};
 pub use generate::{LATENT_LIMIT, SampleOps, Stage, decode_coarse, run_step};
 pub use plan::{JobInputs, Plan, PlanShape, Step, plan};
 pub use recipe::{Recipe, RecipeError, Tiling};

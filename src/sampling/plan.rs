@@ -74,6 +74,24 @@ pub struct Plan {
     pub inputs: JobInputs,
 }
 
+impl PlanShape {
+    /// The operations that `recipe` asks for; needs no model. The recipe must be valid.
+    pub fn new(recipe: &Recipe) -> Self {
+        let (width, height) = recipe.token_grid();
+        let grid = Grid { items: 1, height, width, wrap: recipe.tiling.wrap() };
+        let mut steps = Vec::new();
+        if recipe.tokens.is_none() {
+            let rounds = cosine_rounds(grid.positions(), recipe.token_rounds as usize);
+            steps.extend((0..).zip(rounds).map(|(round, positions)| Step::TokenRound { round, positions }));
+        }
+        let rounds = cosine_rounds(grid.positions(), recipe.latent_rounds as usize);
+        steps.extend((0..).zip(rounds).map(|(round, positions)| Step::LatentRound { round, positions }));
+        steps.push(Step::Decode);
+        let guided = (recipe.guidance - 1.0).abs() > 1e-6;
+        Self { grid, steps, flow_steps: recipe.flow_steps, guided }
+    }
+}
+
 /// Plans the texture of `recipe`.
 ///
 /// # Errors
@@ -81,21 +99,8 @@ pub struct Plan {
 pub fn plan(model: &Model, recipe: &Recipe) -> Result<Plan, RecipeError> {
     recipe.validate(model)?;
     let config = &model.discon.config;
-    let (width, height) = recipe.token_grid();
-    let grid = Grid { items: 1, height, width, wrap: recipe.tiling.wrap() };
-    let positions = grid.positions();
-
-    let mut steps = Vec::new();
-    if recipe.tokens.is_none() {
-        for (round, positions) in cosine_rounds(positions, recipe.token_rounds as usize).into_iter().enumerate() {
-            steps.push(Step::TokenRound { round: round as u32, positions });
-        }
-    }
-    for (round, positions) in cosine_rounds(positions, recipe.latent_rounds as usize).into_iter().enumerate() {
-        steps.push(Step::LatentRound { round: round as u32, positions });
-    }
-    steps.push(Step::Decode);
-
+    let shape = PlanShape::new(recipe);
+    let Grid { width, height, .. } = shape.grid;
     let style = style_row(model, recipe);
     let class = config.classes.iter().position(|name| *name == recipe.class).unwrap_or(0);
     let latent_seed = recipe.detail_seed.unwrap_or(recipe.seed);
@@ -104,7 +109,7 @@ pub fn plan(model: &Model, recipe: &Recipe) -> Result<Plan, RecipeError> {
         style,
         tokens: match &recipe.tokens {
             Some(tokens) => tokens.iter().map(|token| u32::from(*token)).collect(),
-            None => vec![config.mask_token(); positions],
+            None => vec![config.mask_token(); shape.grid.positions()],
         },
         token_order: generation_order(width, height, recipe.seed, 0),
         latent_order: generation_order(width, height, latent_seed, 1),
@@ -114,8 +119,7 @@ pub fn plan(model: &Model, recipe: &Recipe) -> Result<Plan, RecipeError> {
         token_temperature: recipe.token_temperature,
         latent_temperature: recipe.latent_temperature,
     };
-    let guided = (recipe.guidance - 1.0).abs() > 1e-6;
-    Ok(Plan { shape: PlanShape { grid, steps, flow_steps: recipe.flow_steps, guided }, inputs })
+    Ok(Plan { shape, inputs })
 }
 
 /// The condition of `class` with `style`, and the empty condition below it: `(2, condition_width)`.

@@ -1,0 +1,23 @@
+//! The fast CPU path: the reference executor with its two expensive loops replaced by the `gemm` crate on all cores.
+//!
+//! For build servers without a GPU, for tests, and for games on machines whose adapter cannot run the kernels.
+//! Same plan, same tokens; pixels differ from the plain reference by the rounding of sums in another order.
+
+mod attention;
+mod product;
+
+use crate::model::Model;
+use crate::reference::{CpuOps, GeneratedTexture, Loops};
+use crate::sampling::{Plan, run_step};
+
+/// The tuned loops.
+pub const LOOPS: Loops = Loops { product: product::product, attention: attention::attention };
+
+/// Runs a plan on all cores.
+pub fn generate(model: &Model, plan: &Plan) -> GeneratedTexture {
+    let mut ops = CpuOps::for_job(model, plan).with_loops(LOOPS);
+    for step in &plan.shape.steps {
+        run_step(&mut ops, &model.discon, &plan.shape, step);
+    }
+    ops.into_texture(plan)
+}
