@@ -1,5 +1,7 @@
 //! Learned, seamless textures for Bevy, generated on the GPU while the game runs.
 
+#[cfg(feature = "eval")]
+pub mod eval;
 pub mod model;
 #[cfg(feature = "native")]
 pub mod native;

@@ -1,0 +1,50 @@
+//! Contact sheets: images in rows with a label before each row.
+
+use super::metrics::Picture;
+use font8x8::UnicodeFonts;
+use image::{Rgb, RgbImage};
+
+/// Pixels between cells.
+const GAP: u32 = 4;
+/// Pixels of the label column.
+const LABEL: u32 = 112;
+
+/// One row per label; cells are `cell` pixels wide and high, larger images are cut at the right and bottom.
+pub fn contact_sheet(rows: &[(String, Vec<Picture>)], cell: u32) -> RgbImage {
+    let columns = rows.iter().map(|(_, images)| images.len()).max().unwrap_or(0) as u32;
+    let width = LABEL + columns * (cell + GAP) + GAP;
+    let height = rows.len() as u32 * (cell + GAP) + GAP;
+    let mut sheet = RgbImage::from_pixel(width, height, Rgb([24, 24, 26]));
+    for (row, (label, images)) in rows.iter().enumerate() {
+        let top = GAP + row as u32 * (cell + GAP);
+        write(&mut sheet, label, GAP, top + cell / 2 - 4);
+        for (column, picture) in images.iter().enumerate() {
+            paste(&mut sheet, picture, LABEL + column as u32 * (cell + GAP), top, cell);
+        }
+    }
+    sheet
+}
+
+fn paste(sheet: &mut RgbImage, picture: &Picture, left: u32, top: u32, cell: u32) {
+    for y in 0..cell.min(picture.height as u32) {
+        for x in 0..cell.min(picture.width as u32) {
+            let at = 3 * (y as usize * picture.width + x as usize);
+            let pixel = std::array::from_fn(|c| (picture.values[at + c].clamp(0.0, 1.0) * 255.0 + 0.5) as u8);
+            sheet.put_pixel(left + x, top + y, Rgb(pixel));
+        }
+    }
+}
+
+fn write(sheet: &mut RgbImage, text: &str, left: u32, top: u32) {
+    for (index, letter) in text.chars().enumerate() {
+        let Some(glyph) = font8x8::BASIC_FONTS.get(letter) else { continue };
+        for (y, bits) in glyph.iter().enumerate() {
+            for x in (0..8).filter(|x| bits & (1 << x) != 0) {
+                let (x, y) = (left + 8 * index as u32 + x, top + y as u32);
+                if x < sheet.width() && y < sheet.height() {
+                    sheet.put_pixel(x, y, Rgb([230, 230, 225]));
+                }
+            }
+        }
+    }
+}
