@@ -1,0 +1,70 @@
+//! Does the code keep to the house rules? Who imports whom, and what belongs to a kernel.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Module, and the modules of this crate that it may import.
+const MAY_IMPORT: [(&str, &[&str]); 9] = [
+    ("model", &[]),
+    ("sampling", &["model"]),
+    ("reference", &["model", "sampling"]),
+    ("native", &["model", "sampling", "reference"]),
+    // The texture type and nothing else of the reference.
+    ("gpu", &["model", "sampling", "reference"]),
+    ("train", &["model", "sampling", "reference", "native"]),
+    ("eval", &["model", "sampling", "reference", "native", "gpu"]),
+    ("request", &["model", "sampling"]),
+    ("render", &["model", "sampling", "gpu", "request"]),
+];
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("the folder exists").filter_map(Result::ok);
+    entries
+        .flat_map(|entry| match entry.path() {
+            path if path.is_dir() => rust_files(&path),
+            path if path.extension().is_some_and(|extension| extension == "rs") => vec![path],
+            _ => Vec::new(),
+        })
+        .collect()
+}
+
+#[test]
+fn modules_import_only_what_they_may() {
+    let mut found = Vec::new();
+    for (module, allowed) in MAY_IMPORT {
+        for path in rust_files(&Path::new("src").join(module)) {
+            let text = fs::read_to_string(&path).expect("the file is text");
+            for (number, line) in text.lines().enumerate() {
+                // Documentation may point anywhere.
+                let code = line.split("//").next().unwrap_or_default();
+                for part in code.split("crate::").skip(1) {
+                    let target: String = part.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                    let known = MAY_IMPORT.iter().any(|(name, _)| *name == target);
+                    if known && target != module && !allowed.contains(&target.as_str()) {
+                        found.push(format!("{}:{}: {module} imports {target}", path.display(), number + 1));
+                    }
+                }
+            }
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn every_shader_has_a_case_in_the_kernel_tests_and_an_entry_point_of_its_name() {
+    let tests = fs::read_to_string("tests/kernels.rs").expect("the kernel tests exist");
+    let mut count = 0;
+    for entry in fs::read_dir("shaders").expect("the folder exists").filter_map(Result::ok) {
+        let path = entry.path();
+        if path.extension().is_none_or(|extension| extension != "wgsl") {
+            continue;
+        }
+        let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let text = fs::read_to_string(&path).expect("the shader is text");
+        let operation = name.trim_end_matches("_tiled").trim_end_matches("_lanes");
+        assert!(text.contains(&format!("fn {name}(")), "{name}.wgsl has the entry point `{name}`");
+        assert!(tests.contains(operation), "tests/kernels.rs has a case for {operation}");
+        count += 1;
+    }
+    assert!(count >= 15, "found {count} shaders");
+}
