@@ -145,7 +145,7 @@ impl ModelConfig {
             classes: classes.iter().map(ToString::to_string).collect(),
             styles: 0,
             tokenizer: TokenizerConfig {
-                latent_width: 64,
+                latent_width: 96,
                 codebook_size: 1024,
                 encoder_widths: [48, 96, 128],
                 decoder_widths: [128, 96, 64],
