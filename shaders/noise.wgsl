@@ -1,0 +1,31 @@
+// noise: start of the flow, x = temperature * normal(seed, position, channel).
+//
+//   indices   positions (rows), from `start`
+//   x         (rows, width)
+//
+// One thread per value.
+
+struct Params {
+    count: u32,
+    width: u32,
+    start: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<uniform> job: Job;
+@group(0) @binding(2) var<storage, read> indices: array<u32>;
+@group(0) @binding(3) var<storage, read_write> x: array<f32>;
+
+@compute @workgroup_size(THREADS)
+fn noise(
+    @builtin(local_invocation_id) local: vec3<u32>,
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+) {
+    let index = thread_index(group, groups, local);
+    if index >= params.count {
+        return;
+    }
+    let position = indices[params.start + index / params.width];
+    x[index] = job.latent_temperature * normal(random_words(job.latent_seed, STREAM_LATENT, position, index % params.width));
+}

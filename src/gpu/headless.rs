@@ -1,0 +1,256 @@
+//! Generation without Bevy: tools and tests.
+
+use super::error::{GpuError, checked};
+use super::image_target::ImageTarget;
+use super::job::JobSlot;
+use super::kernel::KernelVariant;
+use super::pipelines::Pipelines;
+use super::recording::Recording;
+use super::weights::GpuWeights;
+use crate::model::Model;
+use crate::reference::GeneratedTexture;
+use crate::sampling::{Plan, PlanShape};
+use std::sync::Arc;
+
+/// Work per submission. A tenth of a second on a software rasteriser and some milliseconds on a GPU, where a submission
+/// that runs for seconds would be stopped.
+const FLOPS_PER_SUBMISSION: u64 = 1_000_000_000;
+/// Shapes whose buffers are kept.
+const MAX_SLOTS: usize = 4;
+
+/// A device of its own, and everything that was prepared on it.
+#[derive(Debug)]
+pub struct Gpu {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    info: wgpu::AdapterInfo,
+    variant: KernelVariant,
+    model: Option<LoadedModel>,
+}
+
+#[derive(Debug)]
+struct LoadedModel {
+    digest: [u8; 32],
+    pipelines: Pipelines,
+    weights: GpuWeights,
+    slots: Vec<(PlanShape, Slot)>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    job: JobSlot,
+    target: ImageTarget,
+    texture: wgpu::Texture,
+}
+
+impl Gpu {
+    /// Opens the fastest adapter. `WGPU_BACKEND` and `DISCON_KERNELS=lanes|tiled` override choices.
+    ///
+    /// # Errors
+    /// No adapter, or one that gives no device.
+    pub fn new() -> Result<Self, GpuError> {
+        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
+        let adapter = pollster::block_on(instance.request_adapter(&wgpu::RequestAdapterOptions {
+            power_preference: wgpu::PowerPreference::HighPerformance,
+            ..Default::default()
+        }))
+        .map_err(|error| GpuError::NoAdapter(error.to_string()))?;
+        let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
+            label: Some("discon"),
+            required_features: adapter.features() & wgpu::Features::SUBGROUP,
+            required_limits: adapter.limits(),
+            ..Default::default()
+        }))
+        .map_err(|error| GpuError::NoDevice(error.to_string()))?;
+        let info = adapter.get_info();
+        let variant = KernelVariant::choose(&info, device.features());
+        Ok(Self { device, queue, info, variant, model: None })
+    }
+
+    /// The device.
+    pub fn device(&self) -> &wgpu::Device {
+        &self.device
+    }
+
+    /// Its queue.
+    pub fn queue(&self) -> &wgpu::Queue {
+        &self.queue
+    }
+
+    /// Name and kind of the adapter.
+    pub fn info(&self) -> &wgpu::AdapterInfo {
+        &self.info
+    }
+
+    /// The variant of the kernels.
+    pub fn variant(&self) -> KernelVariant {
+        self.variant
+    }
+
+    /// Uses another variant, which the adapter must support; what was prepared is dropped.
+    pub fn set_variant(&mut self, variant: KernelVariant) {
+        self.variant = variant;
+        self.model = None;
+    }
+
+    /// Generates one texture. Kernels, weights and buffers are kept for further textures of the same model and shape.
+    ///
+    /// # Errors
+    /// See [`GpuError`].
+    pub fn generate(&mut self, model: &Model, plan: &Plan) -> Result<GeneratedTexture, GpuError> {
+        self.prepare(model, &plan.shape)?;
+        let slot = self.model.as_ref().and_then(|loaded| loaded.slots.last());
+        let Some((_, slot)) = slot else { return Err(GpuError::Device("no slot was prepared".into())) };
+        slot.job.start(&self.queue, &plan.inputs)?;
+        checked(&self.device, || self.run(slot), GpuError::Device)??;
+        let tokens = self.read(slot.job.tokens_buffer(), 4 * plan.shape.grid.positions() as u64)?;
+        let pixels = self.read_texture(&slot.texture)?;
+        Ok(GeneratedTexture {
+            width: slot.texture.width(),
+            height: slot.texture.height(),
+            pixels,
+            tokens: bytemuck::pod_collect_to_vec(&tokens),
+        })
+    }
+
+    /// Makes sure that the last slot fits `shape`.
+    fn prepare(&mut self, model: &Model, shape: &PlanShape) -> Result<(), GpuError> {
+        let mut loaded = match self.model.take().filter(|loaded| loaded.digest == model.digest) {
+            Some(loaded) => loaded,
+            None => LoadedModel {
+                digest: model.digest,
+                pipelines: Pipelines::compile(&self.device, self.variant, &model.discon.config)?,
+                weights: GpuWeights::upload(&self.device, &self.queue, model)?,
+                slots: Vec::new(),
+            },
+        };
+        let known = loaded.slots.iter().position(|(known, _)| known == shape);
+        let slot = match known {
+            Some(index) => loaded.slots.remove(index),
+            None => (shape.clone(), self.make_slot(model, shape, &loaded)?),
+        };
+        loaded.slots.push(slot);
+        if loaded.slots.len() > MAX_SLOTS {
+            loaded.slots.remove(0);
+        }
+        self.model = Some(loaded);
+        Ok(())
+    }
+
+    fn make_slot(&self, model: &Model, shape: &PlanShape, loaded: &LoadedModel) -> Result<Slot, GpuError> {
+        let recording = Arc::new(Recording::new(model, shape, self.variant));
+        let job = JobSlot::new(&self.device, &loaded.pipelines, &loaded.weights, recording)?;
+        let pixels = shape.grid.finer(crate::model::TOKEN_PIXELS);
+        let make = || self.texture(pixels.width as u32, pixels.height as u32);
+        let texture = checked(&self.device, make, GpuError::Device)?;
+        let target = ImageTarget::new(&self.device, &loaded.pipelines, &job, &texture)?;
+        Ok(Slot { job, target, texture })
+    }
+
+    /// A texture that [`ImageTarget`] can write, with all mip levels.
+    pub fn texture(&self, width: u32, height: u32) -> wgpu::Texture {
+        use wgpu::TextureUsages as Usage;
+        self.device.create_texture(&wgpu::TextureDescriptor {
+            label: Some("discon picture"),
+            size: wgpu::Extent3d { width, height, depth_or_array_layers: 1 },
+            mip_level_count: u32::BITS - width.max(height).leading_zeros(),
+            sample_count: 1,
+            dimension: wgpu::TextureDimension::D2,
+            format: wgpu::TextureFormat::Rgba8Unorm,
+            usage: Usage::STORAGE_BINDING | Usage::TEXTURE_BINDING | Usage::COPY_SRC | Usage::COPY_DST,
+            view_formats: &[wgpu::TextureFormat::Rgba8UnormSrgb],
+        })
+    }
+
+    fn run(&self, slot: &Slot) -> Result<(), GpuError> {
+        for range in slot.job.recording().slices(FLOPS_PER_SUBMISSION) {
+            let last = range.end == slot.job.recording().len();
+            self.submit(|pass| {
+                slot.job.encode(pass, range);
+                if last {
+                    slot.target.encode(pass);
+                }
+            });
+            // Frees what finished submissions hold.
+            self.device.poll(wgpu::PollType::Poll).map_err(|error| GpuError::Device(error.to_string()))?;
+        }
+        Ok(())
+    }
+
+    /// Submits one compute pass.
+    pub fn submit(&self, encode: impl FnOnce(&mut wgpu::ComputePass<'_>)) {
+        let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()));
+        self.queue.submit([encoder.finish()]);
+    }
+
+    /// The first bytes of a buffer, after all work submitted so far.
+    ///
+    /// # Errors
+    /// A device that was lost.
+    pub fn read(&self, buffer: &wgpu::Buffer, bytes: u64) -> Result<Vec<u8>, GpuError> {
+        self.read_back(bytes, |encoder, target| encoder.copy_buffer_to_buffer(buffer, 0, target, 0, Some(bytes)))
+    }
+
+    /// RGB bytes of level 0 of a texture, after all work submitted so far.
+    ///
+    /// # Errors
+    /// A device that was lost.
+    pub fn read_texture(&self, texture: &wgpu::Texture) -> Result<Vec<u8>, GpuError> {
+        self.read_level(texture, 0)
+    }
+
+    /// RGB bytes of a mip level of a texture, after all work submitted so far.
+    ///
+    /// # Errors
+    /// A device that was lost.
+    pub fn read_level(&self, texture: &wgpu::Texture, level: u32) -> Result<Vec<u8>, GpuError> {
+        let (width, height) = ((texture.width() >> level).max(1), (texture.height() >> level).max(1));
+        let row = (4 * width).next_multiple_of(wgpu::COPY_BYTES_PER_ROW_ALIGNMENT);
+        let bytes = self.read_back(u64::from(row * height), |encoder, target| {
+            encoder.copy_texture_to_buffer(
+                wgpu::TexelCopyTextureInfo { mip_level: level, ..texture.as_image_copy() },
+                wgpu::TexelCopyBufferInfo {
+                    buffer: target,
+                    layout: wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row: Some(row), rows_per_image: None },
+                },
+                wgpu::Extent3d { width, height, depth_or_array_layers: 1 },
+            );
+        })?;
+        let rows = bytes.chunks_exact(row as usize);
+        Ok(rows.flat_map(|row| row[..4 * width as usize].chunks_exact(4)).flat_map(|pixel| &pixel[..3]).copied().collect())
+    }
+
+    fn read_back(
+        &self,
+        bytes: u64,
+        copy: impl FnOnce(&mut wgpu::CommandEncoder, &wgpu::Buffer),
+    ) -> Result<Vec<u8>, GpuError> {
+        let make = || {
+            let target = self.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("discon readback"),
+                size: bytes.next_multiple_of(4),
+                usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+                mapped_at_creation: false,
+            });
+            let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            copy(&mut encoder, &target);
+            self.queue.submit([encoder.finish()]);
+            target
+        };
+        let target = checked(&self.device, make, GpuError::Device)?;
+        let (sender, receiver) = std::sync::mpsc::channel();
+        target.map_async(wgpu::MapMode::Read, .., move |result| {
+            // The receiver is gone only if this function failed before.
+            let _ = sender.send(result);
+        });
+        self.device
+            .poll(wgpu::PollType::wait_indefinitely())
+            .map_err(|error| GpuError::Device(error.to_string()))?;
+        match receiver.recv() {
+            Ok(Ok(())) => Ok(target.get_mapped_range(..bytes).to_vec()),
+            Ok(Err(error)) => Err(GpuError::Device(error.to_string())),
+            Err(error) => Err(GpuError::Device(error.to_string())),
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! The kernels: their files, bindings and constants.
+//!
+//! A kernel is one file in `shaders/`, named like its entry point. Its text is preceded by the library files that it
+//! uses and by `const` lines written here, so a number that Rust and WGSL share has one home. Two rules
+//! extend WGSL: a line that holds `$i` is repeated for each `i` below [`repeats`], and one with `$b` for each block of eight
+//! columns of an attention head; software rasterisers keep named scalars in registers, but not arrays.
+
+use crate::reference::rms_norm::EPSILON;
+use crate::sampling::LATENT_LIMIT;
+use crate::sampling::rng::Stream;
+use std::fmt::Write;
+
+/// Two ways to write the kernels that take most of the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KernelVariant {
+    /// Eight lanes that pass values by subgroup broadcasts, no barriers: for software rasterisers, where a
+    /// barrier is dear.
+    Lanes,
+    /// Tiles in workgroup memory, no subgroups, within the default limits of WebGPU: for GPUs.
+    Tiled,
+}
+
+impl KernelVariant {
+    /// The fitting variant for an adapter and the features of the device made from it.
+    ///
+    /// The environment variable `DISCON_KERNELS=lanes|tiled` overrides the choice, where the device can run it.
+    pub fn choose(info: &wgpu::AdapterInfo, features: wgpu::Features) -> Self {
+        let lanes = features.contains(wgpu::Features::SUBGROUP) && info.subgroup_min_size >= LANES;
+        let wanted = match std::env::var("DISCON_KERNELS").as_deref() {
+            Ok("lanes") => Self::Lanes,
+            Ok("tiled") => Self::Tiled,
+            _ if info.device_type == wgpu::DeviceType::Cpu => Self::Lanes,
+            _ => Self::Tiled,
+        };
+        if lanes { wanted } else { Self::Tiled }
+    }
+}
+
+/// Lanes that work together in [`KernelVariant::Lanes`]: one vector of a software rasteriser.
+pub const LANES: u32 = 8;
+/// Rows of a block of [`KernelVariant::Lanes`] products.
+pub const LANE_ROWS: usize = 8;
+/// Columns of a block of packed weights; see `weights.rs`.
+pub const BLOCK_COLUMNS: usize = 16;
+/// Threads of a workgroup in kernels that treat one value per thread.
+pub const THREADS: usize = 64;
+/// Rows and columns of the output that one workgroup of a [`KernelVariant::Tiled`] product computes.
+pub const TILE: usize = 32;
+/// Terms of the sum that a tile holds at once.
+pub const TILE_TERMS: usize = 16;
+/// Keys that a tile of [`KernelVariant::Tiled`] attention holds at once.
+pub const TILE_KEYS: usize = 16;
+/// Queries along each side of the block of one workgroup of [`KernelVariant::Tiled`] attention; lanes take one row of it.
+pub const QUERY_BLOCK: usize = 8;
+
+/// What a kernel binds, after the uniform `params` at binding 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Binding {
+    /// Storage buffer, read.
+    Read,
+    /// Storage buffer, read and written.
+    Write,
+    /// Seeds and temperatures of the job, a uniform buffer.
+    Job,
+    /// One mip level, read.
+    Texture,
+    /// One mip level, written.
+    StorageTexture,
+}
+
+macro_rules! kernels {
+    ($($variant:ident: $stem:literal, $tiled:literal, [$($binding:ident),*], [$($library:ident),*];)*) => {
+        /// All kernels, in the order of a generation's parts.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Kernel { $(
+            #[doc = concat!("`shaders/", $stem, ".wgsl`")]
+            $variant,
+        )* }
+
+        impl Kernel {
+            /// Every kernel.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// Entry point in a variant, which is also the name of the file.
+            pub fn entry_point(self, variant: KernelVariant) -> &'static str {
+                match (self, variant) { $(
+                    (Self::$variant, KernelVariant::Lanes) => $stem,
+                    (Self::$variant, KernelVariant::Tiled) => $tiled,
+                )* }
+            }
+
+            /// Bindings after `params`.
+            pub fn bindings(self) -> &'static [Binding] {
+                match self { $(Self::$variant => &[$(Binding::$binding),*],)* }
+            }
+
+            fn source(self, variant: KernelVariant) -> &'static str {
+                match (self, variant) { $(
+                    (Self::$variant, KernelVariant::Lanes) => include_str!(concat!("../../shaders/", $stem, ".wgsl")),
+                    (Self::$variant, KernelVariant::Tiled) => include_str!(concat!("../../shaders/", $tiled, ".wgsl")),
+                )* }
+            }
+
+            fn libraries(self) -> &'static [Library] {
+                match self { $(Self::$variant => &[$(Library::$library),*],)* }
+            }
+        }
+    };
+}
+
+kernels! {
+    Linear: "linear", "linear_tiled", [Read, Read, Read, Read, Write], [Product];
+    Conv3x3: "conv3x3", "conv3x3_tiled", [Read, Read, Read, Read, Write], [Border, Product];
+    RmsNorm: "rms_norm", "rms_norm", [Read, Read, Write], [Index, Reduce];
+    ModulatedNorm: "modulated_norm", "modulated_norm", [Read, Read, Write], [Index, Reduce];
+    GatedAdd: "gated_add", "gated_add", [Read, Read, Read, Write], [Index];
+    Attention: "attention", "attention_tiled", [Read, Read, Write], [Sight];
+    Embed: "embed", "embed", [Read, Read, Write], [Index];
+    BroadcastSum: "broadcast_sum", "broadcast_sum", [Read, Read, Write], [Index];
+    Gather: "gather", "gather", [Read, Read, Write], [Index];
+    JoinSegments: "join_segments", "join_segments", [Read, Read, Write], [Index];
+    LastSegment: "last_segment", "last_segment", [Read, Write], [Index];
+    DepthToSpace: "depth_to_space", "depth_to_space", [Read, Write], [Index];
+    SpaceToDepth: "space_to_depth", "space_to_depth", [Read, Write], [Index];
+    Denormalise: "denormalise", "denormalise", [Read, Read, Write], [Index];
+    SampleTokens: "sample_tokens", "sample_tokens", [Job, Read, Read, Write], [Rng, Reduce];
+    Noise: "noise", "noise", [Job, Read, Write], [Index, Rng];
+    EulerStep: "euler_step", "euler_step", [Read, Read, Write], [Index];
+    CommitLatents: "commit_latents", "commit_latents", [Read, Read, Write], [Index];
+    WriteImage: "write_image", "write_image", [Read, StorageTexture], [];
+    Downsample: "downsample", "downsample", [Texture, StorageTexture], [];
+}
+
+/// Text that several kernels share, in `shaders/lib`.
+#[derive(Clone, Copy)]
+enum Library {
+    /// Linear index of a thread.
+    Index,
+    /// Neighbours past a border.
+    Border,
+    /// Parameters, inner loop and end of a product.
+    Product,
+    /// Sum and largest value over a workgroup.
+    Reduce,
+    /// Keys in sight of a query.
+    Sight,
+    /// Random numbers.
+    Rng,
+}
+
+impl Library {
+    fn source(self, variant: KernelVariant) -> &'static [&'static str] {
+        const PRODUCT: &str = include_str!("../../shaders/lib/product.wgsl");
+        match (self, variant) {
+            (Self::Index, _) => &[include_str!("../../shaders/lib/index.wgsl")],
+            (Self::Border, _) => &[include_str!("../../shaders/lib/border.wgsl")],
+            (Self::Product, KernelVariant::Lanes) => &[PRODUCT, include_str!("../../shaders/lib/product_lanes.wgsl")],
+            (Self::Product, KernelVariant::Tiled) => &[PRODUCT, include_str!("../../shaders/lib/product_tiled.wgsl")],
+            (Self::Reduce, KernelVariant::Lanes) => &[include_str!("../../shaders/lib/reduce_lanes.wgsl")],
+            (Self::Reduce, KernelVariant::Tiled) => &[include_str!("../../shaders/lib/reduce_tiled.wgsl")],
+            (Self::Sight, _) => &[include_str!("../../shaders/lib/sight.wgsl")],
+            (Self::Rng, _) => &[include_str!("../../shaders/lib/rng.wgsl")],
+        }
+    }
+}
+
+/// A kernel and the numbers its text is specialised by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KernelKey {
+    /// The kernel.
+    pub kernel: Kernel,
+    /// Columns of one head for [`Kernel::Attention`], else 0.
+    pub head_width: usize,
+}
+
+impl From<Kernel> for KernelKey {
+    fn from(kernel: Kernel) -> Self {
+        Self { kernel, head_width: 0 }
+    }
+}
+
+impl KernelKey {
+    /// Attention for heads of `head_width` columns, a multiple of 8 up to 64.
+    pub fn attention(head_width: usize) -> Self {
+        Self { kernel: Kernel::Attention, head_width }
+    }
+
+    /// Every key that a model with attention heads of these widths can record.
+    pub fn all(head_widths: &[usize]) -> Vec<Self> {
+        let mut keys: Vec<Self> =
+            Kernel::ALL.iter().filter(|kernel| **kernel != Kernel::Attention).map(|kernel| (*kernel).into()).collect();
+        keys.extend(head_widths.iter().map(|width| Self::attention(*width)));
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+
+    /// The complete WGSL text.
+    pub fn source(self, variant: KernelVariant) -> String {
+        let mut text = constants(self, variant);
+        for library in self.kernel.libraries() {
+            for source in library.source(variant) {
+                text.push_str(source);
+            }
+        }
+        text.push_str(self.kernel.source(variant));
+        repeat_lines(&text, repeats(self), self.head_width / 8)
+    }
+}
+
+/// How often a line with `$i` stands in a kernel: rows of a block, or keys of a step of attention.
+pub fn repeats(key: KernelKey) -> usize {
+    match key.kernel {
+        // Wide heads take half as many keys at once, so that all values stay in registers.
+        Kernel::Attention if key.head_width > 32 => 4,
+        _ => LANE_ROWS,
+    }
+}
+
+fn constants(key: KernelKey, variant: KernelVariant) -> String {
+    let mut text = String::new();
+    let reduce_threads = match variant {
+        KernelVariant::Lanes => LANES as usize,
+        KernelVariant::Tiled => THREADS,
+    };
+    for (name, value) in [
+        ("LANES", LANES as usize),
+        ("LANE_ROWS", LANE_ROWS),
+        ("BLOCK_COLUMNS", BLOCK_COLUMNS),
+        ("THREADS", THREADS),
+        ("REDUCE_THREADS", reduce_threads),
+        ("TILE", TILE),
+        ("TILE_TERMS", TILE_TERMS),
+        ("TILE_KEYS", TILE_KEYS),
+        ("QUERY_BLOCK", QUERY_BLOCK),
+        ("HEAD_WIDTH", key.head_width),
+        ("STEP_KEYS", repeats(key)),
+        ("STREAM_TOKEN", Stream::Token as usize),
+        ("STREAM_LATENT", Stream::Latent as usize),
+    ] {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "const {name}: u32 = {value}u;");
+    }
+    for (name, value) in [
+        ("EPSILON", EPSILON),
+        ("LATENT_LIMIT", LATENT_LIMIT),
+        // Divided in f32 here, as `sampling::rng` does; WGSL would divide its constants in f64.
+        ("NORMAL_SCALE", 1.0 / 53_509.95f32),
+    ] {
+        let _ = writeln!(text, "const {name}: f32 = {value:e}f;");
+    }
+    text
+}
+
+/// Repeats each line with `$i` for `i` in `0..rows` and, within that, each with `$b` for `b` in `0..blocks`.
+fn repeat_lines(text: &str, rows: usize, blocks: usize) -> String {
+    let expand = |lines: Vec<String>, mark: &str, count: usize| -> Vec<String> {
+        lines
+            .into_iter()
+            .flat_map(|line| {
+                let count = if line.contains(mark) { count } else { 1 };
+                (0..count).map(move |index| line.replace(mark, &index.to_string())).collect::<Vec<_>>()
+            })
+            .collect()
+    };
+    let mut out = String::with_capacity(2 * text.len());
+    for line in text.lines() {
+        let code = line.split("//").next().unwrap_or_default();
+        for line in expand(expand(vec![code.to_string()], "$i", rows), "$b", blocks) {
+            out.push_str(&line);
+            out.push('\n');
+        }
+    }
+    out
+}

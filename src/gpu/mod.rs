@@ -1,0 +1,41 @@
+//! The network as WGSL dispatches on plain wgpu: one path for the Bevy plugin, the tools and the tests.
+//!
+//! Life of a texture:
+//!
+//! 1. [`Pipelines::compile`] and [`GpuWeights::upload`], once per model and device.
+//! 2. [`Recording::new`] runs the loop of `sampling` on a [`Recorder`], which notes one [`Dispatch`] per
+//!    operation. A recording needs no device, and all textures of one [`PlanShape`] share it.
+//! 3. [`JobSlot::new`] makes the buffers and bind groups of one running texture.
+//! 4. [`JobSlot::start`] uploads the inputs of a texture; [`JobSlot::encode`] writes any range of dispatches into a
+//!    compute pass, so a frame takes as many as its budget allows.
+//! 5. [`ImageTarget`] writes the finished picture and its mip levels into a texture.
+//!
+//! [`Gpu`] does all of it for programs without Bevy.
+//!
+//! [`PlanShape`]: crate::sampling::PlanShape
+
+mod arena;
+mod error;
+mod headless;
+mod image_target;
+mod job;
+mod kernel;
+mod ops;
+mod pipelines;
+mod recorder;
+mod recording;
+mod sample_ops;
+mod weights;
+
+pub use error::GpuError;
+pub use headless::Gpu;
+pub use image_target::{ImageTarget, MipChain};
+pub use job::JobSlot;
+pub use kernel::{Binding, Kernel, KernelKey, KernelVariant};
+pub use pipelines::Pipelines;
+pub use recorder::Recorder;
+pub use recording::{BufferRef, Dispatch, GpuIndices, GpuTensor, Recording, StateBuffer, Tap};
+pub use weights::GpuWeights;
+
+/// Counts changes of kernels or sampling that change pictures: part of every key of a texture cache.
+pub const KERNEL_VERSION: u32 = 1;

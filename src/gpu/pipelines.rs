@@ -1,0 +1,115 @@
+//! Compiled kernels.
+
+use super::error::{GpuError, checked};
+use super::kernel::{Binding, KernelKey, KernelVariant};
+use crate::model::ModelConfig;
+use std::collections::BTreeMap;
+
+/// All kernels that a model needs, compiled for one device.
+///
+/// Compilation takes some tenths of a second on a software rasteriser, so programs with frames do it on another thread.
+#[derive(Debug)]
+pub struct Pipelines {
+    variant: KernelVariant,
+    compiled: BTreeMap<KernelKey, Compiled>,
+}
+
+/// A compiled kernel and the layout of its bind group 0.
+#[derive(Debug)]
+pub(super) struct Compiled {
+    pub pipeline: wgpu::ComputePipeline,
+    pub layout: wgpu::BindGroupLayout,
+}
+
+impl Pipelines {
+    /// Compiles every kernel that a model of this size records.
+    ///
+    /// # Errors
+    /// The first kernel that the device refuses.
+    pub fn compile(device: &wgpu::Device, variant: KernelVariant, config: &ModelConfig) -> Result<Self, GpuError> {
+        let head_widths = [&config.prior, &config.mar].map(|trunk| trunk.width / trunk.heads);
+        Self::compile_keys(device, variant, &KernelKey::all(&head_widths))
+    }
+
+    /// Compiles the given kernels.
+    ///
+    /// # Errors
+    /// The first kernel that the device refuses.
+    pub fn compile_keys(device: &wgpu::Device, variant: KernelVariant, keys: &[KernelKey]) -> Result<Self, GpuError> {
+        let compiled =
+            keys.iter().map(|key| Ok((*key, compile(device, variant, *key)?))).collect::<Result<_, GpuError>>()?;
+        Ok(Self { variant, compiled })
+    }
+
+    /// The variant that recordings for these pipelines must be made with.
+    pub fn variant(&self) -> KernelVariant {
+        self.variant
+    }
+
+    pub(super) fn get(&self, key: KernelKey) -> Result<&Compiled, GpuError> {
+        let name = || GpuError::MissingKernel(key.kernel.entry_point(self.variant).into());
+        self.compiled.get(&key).ok_or_else(name)
+    }
+}
+
+fn compile(device: &wgpu::Device, variant: KernelVariant, key: KernelKey) -> Result<Compiled, GpuError> {
+    let name = key.kernel.entry_point(variant);
+    let make = || {
+        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some(name),
+            source: wgpu::ShaderSource::Wgsl(key.source(variant).into()),
+        });
+        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+            label: Some(name),
+            entries: &layout_entries(key.kernel.bindings()),
+        });
+        let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some(name),
+            bind_group_layouts: &[Some(&layout)],
+            immediate_size: 0,
+        });
+        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(name),
+            layout: Some(&pipeline_layout),
+            module: &module,
+            entry_point: Some(name),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                // Every kernel writes workgroup memory before it reads it.
+                zero_initialize_workgroup_memory: false,
+                ..Default::default()
+            },
+            cache: None,
+        });
+        Compiled { pipeline, layout }
+    };
+    checked(device, make, |message| GpuError::Kernel { kernel: name.into(), message })
+}
+
+fn layout_entries(bindings: &[Binding]) -> Vec<wgpu::BindGroupLayoutEntry> {
+    let buffer = |ty| wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None };
+    let types = bindings.iter().map(|binding| match binding {
+        Binding::Read => buffer(wgpu::BufferBindingType::Storage { read_only: true }),
+        Binding::Write => buffer(wgpu::BufferBindingType::Storage { read_only: false }),
+        Binding::Job => buffer(wgpu::BufferBindingType::Uniform),
+        Binding::Texture => wgpu::BindingType::Texture {
+            sample_type: wgpu::TextureSampleType::Float { filterable: false },
+            view_dimension: wgpu::TextureViewDimension::D2,
+            multisampled: false,
+        },
+        Binding::StorageTexture => wgpu::BindingType::StorageTexture {
+            access: wgpu::StorageTextureAccess::WriteOnly,
+            format: wgpu::TextureFormat::Rgba8Unorm,
+            view_dimension: wgpu::TextureViewDimension::D2,
+        },
+    });
+    std::iter::once(buffer(wgpu::BufferBindingType::Uniform))
+        .chain(types)
+        .zip(0..)
+        .map(|(ty, binding)| wgpu::BindGroupLayoutEntry {
+            binding,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty,
+            count: None,
+        })
+        .collect()
+}

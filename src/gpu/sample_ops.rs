@@ -1,0 +1,76 @@
+//! [`SampleOps`] by recording.
+
+use super::kernel::Kernel;
+use super::ops::words;
+use super::recorder::{Recorder, Work};
+use super::recording::{BufferRef, GpuIndices, GpuTensor, StateBuffer};
+use crate::model::Grid;
+use crate::sampling::{SampleOps, Stage};
+use std::ops::Range;
+
+impl SampleOps for Recorder<'_> {
+    fn condition(&mut self, guided: bool) -> GpuTensor {
+        let rows = if guided { 2 } else { 1 };
+        state(StateBuffer::Condition, [rows, self.model.discon.config.condition_width()])
+    }
+
+    fn style(&mut self) -> GpuTensor {
+        state(StateBuffer::Style, [1, self.model.discon.config.style_width()])
+    }
+
+    fn token_grid(&mut self) -> GpuIndices {
+        GpuIndices { buffer: BufferRef::State(StateBuffer::Tokens), start: 0, len: self.grid.positions() }
+    }
+
+    fn context(&mut self) -> GpuTensor {
+        state(StateBuffer::Context, [self.grid.positions(), self.model.discon.config.context_width()])
+    }
+
+    fn positions(&mut self, stage: Stage, range: Range<u32>) -> GpuIndices {
+        let order = match stage {
+            Stage::Tokens => StateBuffer::TokenOrder,
+            Stage::Latents => StateBuffer::LatentOrder,
+        };
+        GpuIndices { buffer: BufferRef::State(order), start: range.start as usize, len: range.len() }
+    }
+
+    fn sample_tokens(&mut self, logits: &GpuTensor, positions: &GpuIndices, guided: bool) {
+        let params = words([positions.len, logits.shape[1], positions.start, guided.into()]);
+        let buffers = [logits.buffer, positions.buffer, BufferRef::State(StateBuffer::Tokens)];
+        let work = Work { workgroups: words([positions.len, 1, 1]), flops: 0, values: logits.count() };
+        self.dispatch(Kernel::SampleTokens, &buffers, &params, work);
+    }
+
+    fn noise(&mut self, positions: &GpuIndices) -> GpuTensor {
+        let width = self.model.discon.config.tokenizer.latent_width;
+        let x = self.output(positions.len, width);
+        let params = words([x.count(), width, positions.start]);
+        self.dispatch(Kernel::Noise, &[positions.buffer, x.buffer], &params, Work::threads(x.count(), 1));
+        x
+    }
+
+    fn euler_step(&mut self, x: &GpuTensor, velocity: &GpuTensor, dt: f32) -> GpuTensor {
+        let y = self.output(x.shape[0], x.shape[1]);
+        let params = [x.count() as u32, dt.to_bits()];
+        let buffers = [x.buffer, velocity.buffer, y.buffer];
+        self.dispatch(Kernel::EulerStep, &buffers, &params, Work::threads(x.count(), 2));
+        y
+    }
+
+    fn commit_latents(&mut self, positions: &GpuIndices, latents: &GpuTensor) {
+        let [rows, width] = latents.shape;
+        let count = rows * (width + 1);
+        let params = words([count, width, self.model.discon.config.context_width(), positions.start]);
+        let buffers = [latents.buffer, positions.buffer, BufferRef::State(StateBuffer::Context)];
+        self.dispatch(Kernel::CommitLatents, &buffers, &params, Work::threads(count, 1));
+    }
+
+    /// Keeps the pixels; [`super::ImageTarget`] writes them into a texture, which is no part of a recording.
+    fn write_image(&mut self, pixels: &GpuTensor, grid: Grid) {
+        self.draft.picture = Some((*pixels, grid));
+    }
+}
+
+fn state(buffer: StateBuffer, shape: [usize; 2]) -> GpuTensor {
+    GpuTensor { buffer: BufferRef::State(buffer), shape }
+}
