@@ -1,0 +1,121 @@
+//! Trains a model from a folder of textures: `discon-train --data DIR --preset small --out DIR --minutes N`.
+
+use bevy_discon::model::ModelConfig;
+use bevy_discon::train::dataset::DataOptions;
+use bevy_discon::train::run::{Options, run};
+use clap::{Parser, ValueEnum};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Preset {
+    /// The bundled size.
+    Small,
+    /// For tests.
+    Tiny,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum DeviceChoice {
+    Cpu,
+    Gpu,
+}
+
+/// Trains a texture model from folders of pictures (CLASS/NAME.jpg). Can be stopped at any time and run again.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    /// Folder with one subfolder of pictures per class.
+    #[arg(long)]
+    data: PathBuf,
+    /// Folder for the model, its checkpoints and metrics.
+    #[arg(long)]
+    out: PathBuf,
+    /// Sizes of the model.
+    #[arg(long, value_enum, default_value = "small")]
+    preset: Preset,
+    /// Sizes of the model from a file instead; its classes and styles are replaced by those of the data.
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// Minutes of training over all runs into the same folder.
+    #[arg(long, default_value_t = 120.0)]
+    minutes: f64,
+    /// Only these classes.
+    #[arg(long, value_delimiter = ',')]
+    classes: Vec<String>,
+    /// Classes with fewer pictures are left out.
+    #[arg(long, default_value_t = 8)]
+    min_class_images: usize,
+    /// Worker threads; as many as the machine has if 0.
+    #[arg(long, default_value_t = 0)]
+    threads: usize,
+    /// Where tensors live.
+    #[arg(long, value_enum, default_value = "cpu")]
+    device: DeviceChoice,
+    /// Start of all random streams.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Share of the time for encoder and decoder.
+    #[arg(long, default_value_t = 0.3)]
+    tokenizer_share: f64,
+}
+
+impl Arguments {
+    fn config(&self) -> Result<ModelConfig, String> {
+        let Some(path) = &self.config else {
+            return Ok(match self.preset {
+                Preset::Small => ModelConfig::small(&["none"]),
+                Preset::Tiny => ModelConfig::tiny(&["none"]),
+            });
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        ron::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
+    }
+
+    fn options(self) -> Result<Options, String> {
+        if !(self.minutes > 0.0 && self.minutes.is_finite()) {
+            return Err(format!("`--minutes` is {}, expected a positive number", self.minutes));
+        }
+        if !(0.01..=0.99).contains(&self.tokenizer_share) {
+            return Err(format!("`--tokenizer-share` is {}, expected 0.01 to 0.99", self.tokenizer_share));
+        }
+        let mut config = self.config()?;
+        config.styles = 0;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = if self.threads == 0 { cores } else { self.threads };
+        Ok(Options {
+            config,
+            data: DataOptions {
+                folder: self.data,
+                classes: self.classes,
+                min_class_images: self.min_class_images,
+                threads,
+            },
+            out: self.out,
+            seconds: self.minutes * 60.0,
+            tokenizer_share: self.tokenizer_share,
+            seed: self.seed,
+            threads,
+            gpu: self.device == DeviceChoice::Gpu,
+            seconds_per_step: None,
+            stop_after: None,
+        })
+    }
+}
+
+fn main() -> ExitCode {
+    let options = match Arguments::parse().options() {
+        Ok(options) => options,
+        Err(message) => {
+            eprintln!("error: {message}");
+            return ExitCode::from(2);
+        }
+    };
+    match run(options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

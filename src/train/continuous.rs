@@ -1,0 +1,219 @@
+//! Third stage, second network: the continuous model and its flow head.
+
+use super::TrainError;
+use super::batches::{Batch, Source, Split};
+use super::kmeans::neighbours;
+use super::latents::Latents;
+use super::ops::TrainOps;
+use super::params::{AdamW, ParamSet, learning_rate};
+use super::rng::Rng;
+use super::run::{Pace, Session};
+use super::samples::write_samples;
+use super::tokenizer::Mean;
+use super::workers::{gradients, values};
+use crate::model::{Ops, time_features};
+use burn::tensor::Tensor;
+use std::time::Instant;
+
+/// Name of the stage in metrics and files.
+pub const STAGE: &str = "continuous";
+/// Its parameters.
+pub const PREFIXES: &[&str] = &["mar.", "head."];
+/// Times and noises per position and step: the head is cheap beside the trunk.
+const DRAWS: usize = 2;
+/// Share of the items of which no latent is known.
+const ALL_UNKNOWN: f32 = 0.25;
+/// Largest deviation of the noise on known latents: at sampling time they are generated, not true.
+const CONTEXT_NOISE: f32 = 0.25;
+/// Largest share of tokens that are replaced, and the share of items that see no token at all.
+const TOKEN_NOISE: f32 = 0.15;
+const NO_TOKENS: f32 = 0.05;
+/// Nearest codes among which a slightly wrong token is chosen.
+const NEAR: usize = 4;
+/// Share of the times that are uniform; the others follow the sigmoid of a normal.
+const UNIFORM_TIMES: f32 = 0.1;
+/// Batches of a validation.
+const CHECK_BATCHES: u64 = 4;
+/// Seconds between grids of generated textures.
+const SAMPLE_SECONDS: f64 = 400.0;
+/// Bounds of the weight of a channel in the loss, relative to the mean.
+const WEIGHT_BOUNDS: (f32, f32) = (0.3, 4.0);
+
+/// Inputs and targets of one step.
+pub struct Problem {
+    tokens: Vec<u32>,
+    context: Vec<f32>,
+    /// Rows whose latents are to be generated.
+    unknown: Vec<u32>,
+    /// For each draw and unknown row: the point on the way, its time's description, the velocity there.
+    points: Vec<f32>,
+    times: Vec<f32>,
+    velocities: Vec<f32>,
+}
+
+/// What stays the same over all steps.
+pub struct Setting<'a> {
+    session: &'a Session,
+    source: Source<'a>,
+    near: Vec<u32>,
+    weights: Vec<f32>,
+}
+
+impl<'a> Setting<'a> {
+    /// Prepares the stage.
+    pub fn new(session: &'a Session, latents: &'a Latents) -> Self {
+        let width = session.model.config.tokenizer.latent_width;
+        let scale = session.weights.get(session.model.codebook.importance);
+        let centres: Vec<f32> = session
+            .weights
+            .get(session.model.codebook.centres)
+            .chunks_exact(width)
+            .flat_map(|row| row.iter().zip(scale).map(|(value, weight)| value * weight.sqrt()))
+            .collect();
+        let mean = latents.visibility.iter().sum::<f32>() / width as f32;
+        let weights: Vec<f32> =
+            latents.visibility.iter().map(|value| (value / mean.max(1e-9)).clamp(WEIGHT_BOUNDS.0, WEIGHT_BOUNDS.1)).collect();
+        let sum: f32 = weights.iter().sum();
+        let weights = weights.iter().map(|weight| weight / sum).collect();
+        Self { session, source: Source::new(session, latents), near: neighbours(&centres, width, NEAR), weights }
+    }
+
+    /// Hides latents and spoils tokens of a batch; `true_inputs` leaves tokens and known latents as they are.
+    fn problem(&self, batch: &Batch, rng: &mut Rng, true_inputs: bool) -> Problem {
+        let config = &self.session.model.config;
+        let (width, wide) = (config.tokenizer.latent_width, config.context_width());
+        let positions = batch.grid.positions();
+        let mut problem = Problem {
+            tokens: batch.tokens.clone(),
+            context: vec![0.0; batch.grid.rows() * wide],
+            unknown: Vec::new(),
+            points: Vec::new(),
+            times: Vec::new(),
+            velocities: Vec::new(),
+        };
+        for item in 0..batch.grid.items {
+            let share = if rng.chance(ALL_UNKNOWN) { 1.0 } else { (std::f32::consts::FRAC_PI_2 * rng.unit()).cos() };
+            let count = ((share * positions as f32).ceil() as usize).clamp(1, positions);
+            let noise = if true_inputs { 0.0 } else { rng.range(0.0, CONTEXT_NOISE) };
+            for (place, position) in rng.permutation(positions).into_iter().enumerate() {
+                let row = item * positions + position;
+                if place < count {
+                    problem.unknown.push(row as u32);
+                    continue;
+                }
+                let target = &mut problem.context[row * wide..row * wide + width + 1];
+                for (value, known) in target.iter_mut().zip(&batch.relative[row * width..(row + 1) * width]) {
+                    *value = known + noise * rng.normal();
+                }
+                target[width] = 1.0;
+            }
+            if !true_inputs {
+                self.spoil(&mut problem.tokens[item * positions..(item + 1) * positions], rng);
+            }
+        }
+        for _ in 0..DRAWS {
+            for row in &problem.unknown {
+                let time = if rng.chance(UNIFORM_TIMES) { rng.unit() } else { 1.0 / (1.0 + (-rng.normal()).exp()) };
+                problem.times.extend(time_features(time));
+                for value in &batch.relative[*row as usize * width..(*row as usize + 1) * width] {
+                    let noise = rng.normal();
+                    problem.points.push((1.0 - time) * noise + time * value);
+                    problem.velocities.push(value - noise);
+                }
+            }
+        }
+        problem
+    }
+
+    /// Replaces some tokens by random or by similar ones: the prior's tokens are not all right either.
+    fn spoil(&self, tokens: &mut [u32], rng: &mut Rng) {
+        let config = &self.session.model.config;
+        if rng.chance(NO_TOKENS) {
+            tokens.fill(config.mask_token());
+            return;
+        }
+        let share = rng.range(0.0, TOKEN_NOISE);
+        for token in tokens {
+            if rng.chance(share) {
+                *token = if rng.chance(0.5) {
+                    rng.below(config.tokenizer.codebook_size) as u32
+                } else {
+                    self.near[*token as usize * NEAR + rng.below(NEAR)]
+                };
+            }
+        }
+    }
+
+    /// Weighted mean square error of the velocity.
+    fn loss(&self, ops: &mut TrainOps, batch: &Batch, problem: &Problem) -> Tensor<1> {
+        let (session, config) = (self.session, &self.session.model.config);
+        let width = config.tokenizer.latent_width;
+        let tokens = ops.indices(&problem.tokens);
+        let context = ops.constant(&problem.context, [batch.grid.rows(), config.context_width()]);
+        let condition = ops.constant(&batch.condition, [batch.grid.items, config.condition_width()]);
+        let states = session.model.mar.forward(ops, &tokens, &context, &condition, batch.grid, None);
+        let unknown = ops.indices(&problem.unknown);
+        let states = ops.gather(&states, &unknown, 1);
+        let condition = session.model.head.condition(ops, &states);
+        let condition = Tensor::cat(vec![condition; DRAWS], 0);
+        let rows = DRAWS * problem.unknown.len();
+        let points = ops.constant(&problem.points, [rows, width]);
+        let times = ops.constant(&problem.times, [rows, problem.times.len() / rows]);
+        let found = session.model.head.velocity(ops, &points, &times, &condition);
+        let velocities = ops.constant(&problem.velocities, [rows, width]);
+        let weights = ops.constant(&self.weights, [1, width]);
+        ((found - velocities).square() * weights).sum().div_scalar(rows as f32)
+    }
+
+    /// Loss of the averages on fixed batches of validation pictures.
+    fn check(&self, set: &ParamSet) -> f32 {
+        let mut ops = TrainOps::new(self.session.device.clone(), self.session.table.len());
+        set.upload_average(&mut ops);
+        let mut sum = 0.0;
+        for index in 0..CHECK_BATCHES {
+            let mut rng = Rng::new(&[self.session.options.seed, 0xc0c4, index]);
+            let batch = self.source.draw(&mut rng, index, Split::Validation);
+            let problem = self.problem(&batch, &mut rng, true);
+            sum += values(self.loss(&mut ops, &batch, &problem))[0];
+        }
+        sum / CHECK_BATCHES as f32
+    }
+}
+
+/// Trains until the budget is used.
+///
+/// # Errors
+/// Files that cannot be written, or training that diverges.
+pub fn train(session: &Session, latents: &Latents, budget: f64) -> Result<(), TrainError> {
+    let setting = Setting::new(session, latents);
+    let mut set = ParamSet::new(&session.table, &session.weights, PREFIXES);
+    set.load(&session.checkpoint(STAGE))?;
+    let mut ops = TrainOps::new(session.device.clone().autodiff(), session.table.len());
+    let mut pace = Pace::new(session, STAGE, budget, &set);
+    let mut losses = Mean::default();
+    let mut sampled = Instant::now();
+    while pace.goes_on(&set) {
+        let mut rng = Rng::new(&[session.options.seed, 0xc097, set.step]);
+        let batch = setting.source.draw(&mut rng, set.step, Split::Training);
+        let problem = setting.problem(&batch, &mut rng, false);
+        set.upload(&mut ops, |_| true);
+        let error = setting.loss(&mut ops, &batch, &problem);
+        losses.add(values(error.clone())[0]);
+        let rate = learning_rate(set.step, set.seconds / budget, 1e-3, 2e-5);
+        let norm = set.update(&gradients(&ops, &set, &error), rate, &AdamW::GENERATOR);
+        pace.guard(norm)?;
+        if pace.tick(&mut set, losses.value()) {
+            let numbers = [("loss", losses.take()), ("check_loss", setting.check(&set)), ("rate", rate), ("norm", norm)];
+            session.metrics.record(STAGE, set.step, set.seconds, &numbers)?;
+            set.save(&session.checkpoint(STAGE))?;
+            let model = session.publish(&set)?;
+            if sampled.elapsed().as_secs_f64() > SAMPLE_SECONDS {
+                write_samples(&model, &session.folder().join("samples.png"))?;
+                sampled = Instant::now();
+            }
+            pace.restart();
+        }
+    }
+    let model = session.publish(&set)?;
+    write_samples(&model, &session.folder().join("samples.png"))
+}

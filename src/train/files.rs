@@ -1,0 +1,30 @@
+//! Writing files so that a killed run leaves either the old or the new one.
+
+use super::TrainError;
+use std::io::Write;
+use std::path::Path;
+
+/// Writes `bytes` beside `path`, waits until they are on the disk, then renames.
+///
+/// # Errors
+/// The file that could not be written.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(".partial");
+    let partial = path.with_file_name(name);
+    let write = || -> std::io::Result<()> {
+        let mut file = std::fs::File::create(&partial)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    };
+    write().map_err(|error| TrainError::io(&partial, error))?;
+    std::fs::rename(&partial, path).map_err(|error| TrainError::io(path, error))
+}
+
+/// Creates a folder and its parents.
+///
+/// # Errors
+/// The folder that could not be made.
+pub fn create_folder(path: &Path) -> Result<(), TrainError> {
+    std::fs::create_dir_all(path).map_err(|error| TrainError::io(path, error))
+}

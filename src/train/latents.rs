@@ -1,0 +1,368 @@
+//! Second stage: latents of all pictures, their styles, the codebook and the tokens.
+
+use super::TrainError;
+use super::files::write_atomically;
+use super::images::Flip;
+use super::kmeans::{assign, k_means};
+use super::losses::psnr;
+use super::ops::TrainOps;
+use super::rng::Rng;
+use super::run::Session;
+use super::workers::values;
+use crate::model::style::{normalise, standardise, style_of};
+use crate::model::{Discon, Grid, Ops, TOKEN_PIXELS, Wrap};
+use half::f16;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use std::time::Instant;
+
+/// Name of the stage in metrics and files.
+pub const STAGE: &str = "codebook";
+/// Latents that k-means runs on.
+const ROWS: usize = 150_000;
+/// Iterations of k-means.
+const ITERATIONS: usize = 15;
+/// Style-relative latents are kept within this many deviations.
+const LIMIT: f32 = 6.0;
+/// How strongly the visibility of a channel counts for tokens: between "all equal" and "as pixels do".
+const IMPORTANCE_POWER: f32 = 0.75;
+/// Token grids on which the visibility of channels is measured.
+const PROBES: usize = 12;
+
+/// Latents and tokens of one version of one picture, mirrored one way.
+#[derive(Clone, Debug)]
+pub struct TokenGrid {
+    /// Index of the picture.
+    pub texture: usize,
+    /// Positions along a side.
+    pub side: usize,
+    /// True if it may be continued as a torus.
+    pub wraps: bool,
+    /// First row in [`Latents::relative`] and [`Latents::tokens`].
+    pub first: usize,
+    /// Mean and log deviation per channel.
+    pub style: Vec<f32>,
+    /// True for the one that gives the picture's row in the style bank.
+    pub in_bank: bool,
+}
+
+/// What the generators learn from.
+#[derive(Clone, Debug, Default)]
+pub struct Latents {
+    /// All grids, ordered by picture.
+    pub grids: Vec<TokenGrid>,
+    /// Style-relative latents, `D` numbers a row.
+    pub relative: Vec<f32>,
+    /// Token of every row.
+    pub tokens: Vec<u32>,
+    /// Visibility of each style-relative channel: rms pixel change for one average deviation.
+    pub visibility: Vec<f32>,
+    /// Seconds that the stage took.
+    pub seconds: f64,
+}
+
+/// Reads the stage's results, or computes them; then the session's model has styles and a codebook.
+///
+/// # Errors
+/// Files that cannot be read or written.
+pub fn prepare(session: &mut Session) -> Result<Latents, TrainError> {
+    let started = Instant::now();
+    let grids = plan(session);
+    let bank = grids.iter().filter(|grid| grid.in_bank).count();
+    declare_styles(session, bank)?;
+    let mut latents = Latents { grids, ..Latents::default() };
+    if load(session, &mut latents)? {
+        return Ok(latents);
+    }
+    eprintln!("codebook: latents of {} token grids", latents.grids.len());
+    encode(session, &mut latents);
+    fill_bank(session, &latents);
+    latents.visibility = visibility(session, &latents);
+    let perplexity = build_codebook(session, &mut latents);
+    latents.seconds = started.elapsed().as_secs_f64();
+    let quality = token_quality(session, &latents);
+    let numbers = [("perplexity", perplexity), ("psnr_tokens", quality)];
+    session.metrics.record(STAGE, 0, latents.seconds, &numbers)?;
+    save(session, &latents)?;
+    Ok(latents)
+}
+
+/// Every grid that there will be, without contents.
+fn plan(session: &Session) -> Vec<TokenGrid> {
+    let mut grids = Vec::new();
+    let mut first = 0;
+    for (index, texture) in session.data.textures.iter().enumerate() {
+        let whole = texture.versions.iter().filter(|version| version.whole);
+        let smallest = whole.clone().map(|version| version.side).min();
+        for version in whole {
+            for flip in Flip::ALL {
+                let side = version.side / TOKEN_PIXELS;
+                let in_bank = !texture.validation && flip == Flip::default() && Some(version.side) == smallest;
+                grids.push(TokenGrid { texture: index, side, wraps: version.wraps, first, style: Vec::new(), in_bank });
+                first += side * side;
+            }
+        }
+    }
+    grids
+}
+
+/// Declares the model again with room for `count` styles; the other values stay.
+fn declare_styles(session: &mut Session, count: usize) -> Result<(), TrainError> {
+    let mut config = session.model.config.clone();
+    config.styles = count;
+    let (model, table) = Discon::declare(&config)?;
+    for id in [model.styles.rows, model.styles.classes] {
+        *session.weights.get_mut(id) = vec![0.0; table.spec(id).len()];
+    }
+    (session.model, session.table) = (model, table);
+    Ok(())
+}
+
+fn encode(session: &Session, latents: &mut Latents) {
+    // Four flips of each version follow each other; all their pixels come from the data set.
+    let jobs: Vec<(usize, usize, Flip)> = session
+        .data
+        .textures
+        .iter()
+        .enumerate()
+        .flat_map(|(index, texture)| {
+            let whole = texture.versions.iter().enumerate().filter(|(_, version)| version.whole);
+            whole.flat_map(move |(version, _)| Flip::ALL.map(|flip| (index, version, flip)))
+        })
+        .collect();
+    let width = session.model.config.tokenizer.latent_width;
+    let encoded = session.workers.map_with(jobs.len(), || session.inference(), |ops, job| {
+        let (texture, version, flip) = jobs[job];
+        let version = &session.data.textures[texture].versions[version];
+        let wrap = if version.wraps { Wrap::BOTH } else { Wrap::NONE };
+        let grid = Grid { items: 1, height: version.side, width: version.side, wrap };
+        let pixels = ops.constant(&version.crop((0, 0), version.side, flip), [grid.rows(), 3]);
+        let absolute = values(session.model.encoder.forward(ops, &pixels, grid));
+        let style = style_of(&absolute, width);
+        let mut relative = normalise(&absolute, &style);
+        relative.iter_mut().for_each(|value| *value = value.clamp(-LIMIT, LIMIT));
+        (style, relative)
+    });
+    for (grid, (style, relative)) in latents.grids.iter_mut().zip(encoded) {
+        grid.style = style;
+        latents.relative.extend(relative);
+    }
+}
+
+/// Style rows, their classes and how to standardise them.
+fn fill_bank(session: &mut Session, latents: &Latents) {
+    let bank = session.model.styles.clone();
+    let width = session.model.config.style_width();
+    let rows: Vec<&TokenGrid> = latents.grids.iter().filter(|grid| grid.in_bank).collect();
+    let classes = rows.iter().map(|grid| session.data.textures[grid.texture].class as f32).collect();
+    *session.weights.get_mut(bank.classes) = classes;
+    *session.weights.get_mut(bank.rows) = rows.iter().flat_map(|grid| grid.style.clone()).collect();
+    let count = rows.len().max(1) as f32;
+    let mut standard = vec![0.0f32; 2 * width];
+    for column in 0..width {
+        let mean = rows.iter().map(|grid| grid.style[column]).sum::<f32>() / count;
+        let variance = rows.iter().map(|grid| (grid.style[column] - mean).powi(2)).sum::<f32>() / count;
+        standard[column] = mean;
+        standard[width + column] = 1.0 / variance.sqrt().max(1e-3);
+    }
+    *session.weights.get_mut(bank.standard) = standard;
+}
+
+/// Pixel change per unit of every channel, times the channel's average deviation inside a picture.
+fn visibility(session: &Session, latents: &Latents) -> Vec<f32> {
+    const STEP: f32 = 0.5;
+    let width = session.model.config.tokenizer.latent_width;
+    let bank: Vec<&TokenGrid> = latents.grids.iter().filter(|grid| grid.in_bank).collect();
+    let probes: Vec<&TokenGrid> = bank.iter().copied().step_by((bank.len() / PROBES).max(1)).collect();
+    let decode = |ops: &mut TrainOps, grid: &TokenGrid, relative: &[f32]| -> Vec<f32> {
+        let shape = Grid { items: 1, height: grid.side, width: grid.side, wrap: Wrap::NONE };
+        decode(session, ops, relative, &grid.style, shape)
+    };
+    let start = || session.inference();
+    let base: Vec<Vec<f32>> =
+        session.workers.map_with(probes.len(), start, |ops, index| decode(ops, probes[index], latents.rows(probes[index], width)));
+    session.workers.map_with(width, start, |ops, channel| {
+        let (mut square, mut count) = (0.0f64, 0usize);
+        for (grid, base) in probes.iter().zip(&base) {
+            let mut rng = Rng::new(&[channel as u64, grid.first as u64]);
+            let mut moved = latents.rows(grid, width).to_vec();
+            for row in moved.chunks_exact_mut(width) {
+                row[channel] += if rng.chance(0.5) { STEP } else { -STEP };
+            }
+            let changed = decode(ops, grid, &moved);
+            square += changed.iter().zip(base).map(|(a, b)| f64::from((a - b) / STEP).powi(2)).sum::<f64>();
+            count += base.len();
+        }
+        (square / count.max(1) as f64).sqrt() as f32
+    })
+}
+
+/// Picture of style-relative latents.
+pub fn decode(session: &Session, ops: &mut TrainOps, relative: &[f32], style: &[f32], grid: Grid) -> Vec<f32> {
+    let width = style.len() / 2;
+    let relative = ops.constant(relative, [grid.rows(), width]);
+    let style = ops.constant(style, [1, 2 * width]);
+    let absolute = ops.denormalise(&relative, &style);
+    values(session.model.decoder.forward(ops, &absolute, grid))
+}
+
+/// Centres and tokens; returns the perplexity of the tokens.
+fn build_codebook(session: &mut Session, latents: &mut Latents) -> f32 {
+    let width = session.model.config.tokenizer.latent_width;
+    let codes = session.model.config.tokenizer.codebook_size;
+    let mean = latents.visibility.iter().sum::<f32>() / width as f32;
+    let weights: Vec<f32> =
+        latents.visibility.iter().map(|value| (value / mean.max(1e-9)).powf(IMPORTANCE_POWER).max(1e-3)).collect();
+    let weighted: Vec<f32> =
+        latents.relative.chunks_exact(width).flat_map(|row| row.iter().zip(&weights).map(|(a, b)| a * b)).collect();
+    let mut rng = Rng::new(&[session.options.seed, 0xc0de]);
+    let rows = sample_rows(session, latents, &weighted, width, &mut rng);
+    let mut centres = k_means(&rows, width, codes, ITERATIONS, &mut rng, &session.workers);
+    let nearest = assign(&weighted, &centres, width, &session.workers);
+    latents.tokens = nearest.iter().map(|(token, _)| *token).collect();
+    for row in centres.chunks_exact_mut(width) {
+        row.iter_mut().zip(&weights).for_each(|(value, weight)| *value /= weight);
+    }
+    let book = session.model.codebook.clone();
+    *session.weights.get_mut(book.centres) = centres;
+    *session.weights.get_mut(book.importance) = weights.iter().map(|weight| weight * weight).collect();
+    let mut counts = vec![0.0f64; codes];
+    latents.tokens.iter().for_each(|token| counts[*token as usize] += 1.0);
+    let total = latents.tokens.len() as f64;
+    let entropy: f64 = counts.iter().filter(|count| **count > 0.0).map(|count| -count / total * (count / total).ln()).sum();
+    entropy.exp() as f32
+}
+
+/// Rows of training pictures, drawn as often as the generators will see them.
+fn sample_rows(session: &Session, latents: &Latents, weighted: &[f32], width: usize, rng: &mut Rng) -> Vec<f32> {
+    let ranges = latents.ranges(session.data.textures.len());
+    let mut rows = Vec::with_capacity(ROWS * width);
+    for _ in 0..ROWS {
+        let grids = &latents.grids[ranges[session.data.draw(rng)].clone()];
+        let grid = &grids[rng.below(grids.len())];
+        let row = grid.first + rng.below(grid.side * grid.side);
+        rows.extend_from_slice(&weighted[row * width..(row + 1) * width]);
+    }
+    rows
+}
+
+/// PSNR of pictures decoded from tokens and style alone.
+fn token_quality(session: &Session, latents: &Latents) -> f32 {
+    let width = session.model.config.tokenizer.latent_width;
+    let centres = session.weights.get(session.model.codebook.centres);
+    let grids: Vec<&TokenGrid> = latents.grids.iter().filter(|grid| grid.in_bank).collect();
+    let grids: Vec<&TokenGrid> = grids.iter().copied().step_by((grids.len() / 64).max(1)).collect();
+    let found = session.workers.map_with(grids.len(), || session.inference(), |ops, index| {
+        let grid = grids[index];
+        let tokens = &latents.tokens[grid.first..grid.first + grid.side * grid.side];
+        let relative: Vec<f32> =
+            tokens.iter().flat_map(|token| &centres[*token as usize * width..(*token as usize + 1) * width]).copied().collect();
+        let versions = &session.data.textures[grid.texture].versions;
+        let version = versions.iter().find(|version| version.whole && version.side == grid.side * TOKEN_PIXELS)?;
+        let wrap = if grid.wraps { Wrap::BOTH } else { Wrap::NONE };
+        let shape = Grid { items: 1, height: grid.side, width: grid.side, wrap };
+        let found = decode(session, ops, &relative, &grid.style, shape);
+        Some(psnr(&found, &version.crop((0, 0), version.side, Flip::default())))
+    });
+    let found: Vec<f32> = found.into_iter().flatten().collect();
+    found.iter().sum::<f32>() / found.len().max(1) as f32
+}
+
+impl Latents {
+    /// Style-relative latents of one grid.
+    pub fn rows(&self, grid: &TokenGrid, width: usize) -> &[f32] {
+        &self.relative[grid.first * width..(grid.first + grid.side * grid.side) * width]
+    }
+
+    /// Grids of each picture.
+    pub fn ranges(&self, textures: usize) -> Vec<std::ops::Range<usize>> {
+        (0..textures)
+            .map(|texture| {
+                let from = self.grids.partition_point(|grid| grid.texture < texture);
+                from..self.grids.partition_point(|grid| grid.texture <= texture)
+            })
+            .collect()
+    }
+
+    /// Styles as the networks see them, one per grid.
+    pub fn standard_styles(&self, standard: &[f32]) -> Vec<Vec<f32>> {
+        self.grids.iter().map(|grid| standardise(&grid.style, standard)).collect()
+    }
+}
+
+/// Parameters that this stage sets.
+fn own_parameters(session: &Session) -> Vec<crate::model::ParamId> {
+    let (bank, book) = (&session.model.styles, &session.model.codebook);
+    vec![bank.rows, bank.classes, bank.standard, book.centres, book.importance]
+}
+
+fn save(session: &Session, latents: &Latents) -> Result<(), TrainError> {
+    let path = session.checkpoint(STAGE);
+    let width = session.model.config.tokenizer.latent_width;
+    let relative: Vec<f16> = latents.relative.iter().map(|value| f16::from_f32(*value)).collect();
+    let styles: Vec<f32> = latents.grids.iter().flat_map(|grid| grid.style.clone()).collect();
+    let timing = [latents.seconds as f32];
+    let mut parts: Vec<(String, Dtype, Vec<usize>, &[u8])> = vec![
+        ("relative".into(), Dtype::F16, vec![relative.len() / width, width], bytemuck::cast_slice(&relative)),
+        ("tokens".into(), Dtype::U32, vec![latents.tokens.len()], bytemuck::cast_slice(&latents.tokens)),
+        ("styles".into(), Dtype::F32, vec![latents.grids.len(), 2 * width], bytemuck::cast_slice(&styles)),
+        ("visibility".into(), Dtype::F32, vec![width], bytemuck::cast_slice(&latents.visibility)),
+        ("seconds".into(), Dtype::F32, vec![1], bytemuck::cast_slice(&timing)),
+    ];
+    for id in own_parameters(session) {
+        let spec = session.table.spec(id);
+        parts.push((spec.name.clone(), Dtype::F32, spec.shape.to_vec(), bytemuck::cast_slice(session.weights.get(id))));
+    }
+    let views = parts
+        .into_iter()
+        .map(|(name, dtype, shape, bytes)| {
+            TensorView::new(dtype, shape, bytes).map(|view| (name, view)).map_err(|error| TrainError::format(&path, error))
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let bytes = safetensors::serialize(views, None).map_err(|error| TrainError::format(&path, error))?;
+    write_atomically(&path, &bytes)
+}
+
+fn load(session: &mut Session, latents: &mut Latents) -> Result<bool, TrainError> {
+    let path = session.checkpoint(STAGE);
+    if !path.exists() {
+        return Ok(false);
+    }
+    let bytes = std::fs::read(&path).map_err(|error| TrainError::io(&path, error))?;
+    let file = SafeTensors::deserialize(&bytes).map_err(|error| TrainError::format(&path, error))?;
+    let width = session.model.config.tokenizer.latent_width;
+    let rows = latents.grids.last().map_or(0, |grid| grid.first + grid.side * grid.side);
+    let floats = |name: &str, count: usize| -> Result<Vec<f32>, TrainError> {
+        let view = file.tensor(name).map_err(|error| TrainError::format(&path, error))?;
+        let size = if view.dtype() == Dtype::F16 { 2 } else { 4 };
+        if view.data().len() != count * size {
+            return Err(TrainError::Checkpoint {
+                path: path.clone(),
+                name: name.into(),
+                found: format!("{} values", view.data().len() / size),
+                expected: format!("{count}"),
+            });
+        }
+        let chunks = view.data().chunks_exact(size);
+        Ok(chunks
+            .map(|b| if size == 2 { f16::from_le_bytes([b[0], b[1]]).to_f32() } else { f32::from_le_bytes([b[0], b[1], b[2], b[3]]) })
+            .collect())
+    };
+    latents.relative = floats("relative", rows * width)?;
+    latents.tokens = floats("tokens", rows)?.into_iter().map(f32::to_bits).collect();
+    latents.visibility = floats("visibility", width)?;
+    latents.seconds = f64::from(floats("seconds", 1)?[0]);
+    let styles = floats("styles", latents.grids.len() * 2 * width)?;
+    for (grid, style) in latents.grids.iter_mut().zip(styles.chunks_exact(2 * width)) {
+        grid.style = style.to_vec();
+    }
+    let codes = session.model.config.tokenizer.codebook_size as u32;
+    if latents.tokens.iter().any(|token| *token >= codes) {
+        return Err(TrainError::format(&path, format!("a token is not below {codes}")));
+    }
+    for id in own_parameters(session) {
+        let spec = session.table.spec(id).clone();
+        let found = floats(&spec.name, spec.len())?;
+        *session.weights.get_mut(id) = found;
+    }
+    Ok(true)
+}

@@ -1,0 +1,126 @@
+//! Third stage, first network: the token prior by masked prediction.
+
+use super::TrainError;
+use super::batches::{Batch, Source, Split};
+use super::latents::Latents;
+use super::ops::TrainOps;
+use super::params::{AdamW, ParamSet, learning_rate};
+use super::rng::Rng;
+use super::run::{Pace, Session};
+use super::tokenizer::Mean;
+use super::workers::{gradients, values};
+use crate::model::Ops;
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Int, Tensor};
+
+/// Name of the stage in metrics and files.
+pub const STAGE: &str = "prior";
+/// Its parameters.
+pub const PREFIXES: &[&str] = &["prior."];
+/// Largest share of the visible tokens that are replaced by random ones: at sampling time they are not all right either.
+const NOISE: f32 = 0.10;
+/// Batches of a validation.
+const CHECK_BATCHES: u64 = 6;
+
+/// A batch with hidden tokens.
+pub struct Masked {
+    /// What the network sees.
+    pub visible: Vec<u32>,
+    /// Positions to be predicted, as rows of the batch.
+    pub hidden: Vec<u32>,
+    /// The tokens there.
+    pub targets: Vec<u32>,
+}
+
+/// Hides tokens: the share follows the cosine law of masked samplers, so every stage of sampling is practised.
+pub fn hide(batch: &Batch, mask: u32, codes: usize, rng: &mut Rng, noise: f32) -> Masked {
+    let positions = batch.grid.positions();
+    let mut masked = Masked { visible: batch.tokens.clone(), hidden: Vec::new(), targets: Vec::new() };
+    for item in 0..batch.grid.items {
+        let share = (std::f32::consts::FRAC_PI_2 * rng.unit()).cos();
+        let count = ((share * positions as f32).ceil() as usize).clamp(1, positions);
+        let order = rng.permutation(positions);
+        let replace = noise * rng.range(0.5, 1.0);
+        for (place, position) in order.into_iter().enumerate() {
+            let row = item * positions + position;
+            if place < count {
+                masked.visible[row] = mask;
+                masked.hidden.push(row as u32);
+                masked.targets.push(batch.tokens[row]);
+            } else if rng.chance(replace) {
+                masked.visible[row] = rng.below(codes) as u32;
+            }
+        }
+    }
+    masked
+}
+
+/// Mean cross entropy at the hidden positions, and the share that is predicted right.
+pub fn loss(session: &Session, ops: &mut TrainOps, batch: &Batch, masked: &Masked) -> (Tensor<1>, f32) {
+    let config = &session.model.config;
+    let visible = ops.indices(&masked.visible);
+    let condition = ops.constant(&batch.condition, [batch.grid.items, config.condition_width()]);
+    let logits = session.model.prior.forward(ops, &visible, &condition, batch.grid, None);
+    let hidden = ops.indices(&masked.hidden);
+    let logits = logits.select(0, hidden);
+    let right = {
+        let best: Tensor<2, Int> = logits.clone().inner().argmax(1);
+        let best = best.try_into_vec_as::<i32>().unwrap_or_default();
+        best.iter().zip(&masked.targets).filter(|(best, target)| **best as u32 == **target).count()
+    };
+    let targets = ops.indices(&masked.targets).reshape([masked.targets.len(), 1]);
+    let entropy = log_softmax(logits, 1).gather(1, targets).mean().neg();
+    (entropy, right as f32 / masked.targets.len().max(1) as f32)
+}
+
+/// Trains until the budget is used.
+///
+/// # Errors
+/// Files that cannot be written, or training that diverges.
+pub fn train(session: &Session, latents: &Latents, budget: f64) -> Result<(), TrainError> {
+    let source = Source::new(session, latents);
+    let config = &session.model.config;
+    let mut set = ParamSet::new(&session.table, &session.weights, PREFIXES);
+    set.load(&session.checkpoint(STAGE))?;
+    let mut ops = TrainOps::new(session.device.clone().autodiff(), session.table.len());
+    let mut pace = Pace::new(session, STAGE, budget, &set);
+    let mut losses = Mean::default();
+    while pace.goes_on(&set) {
+        let mut rng = Rng::new(&[session.options.seed, 0x9710, set.step]);
+        let batch = source.draw(&mut rng, set.step, Split::Training);
+        let masked = hide(&batch, config.mask_token(), config.tokenizer.codebook_size, &mut rng, NOISE);
+        set.upload(&mut ops, |_| true);
+        let (entropy, _) = loss(session, &mut ops, &batch, &masked);
+        losses.add(values(entropy.clone())[0]);
+        let rate = learning_rate(set.step, set.seconds / budget, 1e-3, 2e-5);
+        let norm = set.update(&gradients(&ops, &set, &entropy), rate, &AdamW::GENERATOR);
+        pace.guard(norm)?;
+        if pace.tick(&mut set, losses.value()) {
+            let (entropy, right) = check(session, &source, &set);
+            let numbers = [("loss", losses.take()), ("check_loss", entropy), ("check_right", right), ("rate", rate), ("norm", norm)];
+            session.metrics.record(STAGE, set.step, set.seconds, &numbers)?;
+            set.save(&session.checkpoint(STAGE))?;
+            session.publish(&set)?;
+            pace.restart();
+        }
+    }
+    session.publish(&set)?;
+    Ok(())
+}
+
+/// Cross entropy and accuracy of the averages on fixed batches of validation pictures.
+fn check(session: &Session, source: &Source, set: &ParamSet) -> (f32, f32) {
+    let config = &session.model.config;
+    let mut ops = TrainOps::new(session.device.clone(), session.table.len());
+    set.upload_average(&mut ops);
+    let (mut entropy, mut right) = (0.0, 0.0);
+    for index in 0..CHECK_BATCHES {
+        let mut rng = Rng::new(&[session.options.seed, 0x97c4, index]);
+        let batch = source.draw(&mut rng, index, Split::Validation);
+        let masked = hide(&batch, config.mask_token(), config.tokenizer.codebook_size, &mut rng, 0.0);
+        let (loss, share) = loss(session, &mut ops, &batch, &masked);
+        entropy += values(loss)[0] / CHECK_BATCHES as f32;
+        right += share / CHECK_BATCHES as f32;
+    }
+    (entropy, right)
+}

@@ -1,0 +1,295 @@
+//! One run: its options, what all stages share, and their order.
+
+use super::dataset::{DataOptions, Dataset};
+use super::files::{create_folder, write_atomically};
+use super::metrics::{Metrics, progress_bar};
+use super::ops::TrainOps;
+use super::params::ParamSet;
+use super::workers::Workers;
+use super::{TrainError, continuous, latents, prior, tokenizer};
+use crate::model::{Discon, Model, ModelConfig, ParamTable, Weights};
+use burn::tensor::Device;
+use indicatif::ProgressBar;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+/// Seconds of training between checkpoints.
+const CHECKPOINT_SECONDS: f64 = 75.0;
+/// Steps in a row with a gradient that is not finite before training gives up.
+const MAX_BAD_STEPS: u32 = 20;
+
+/// What to train.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The pictures.
+    pub data: DataOptions,
+    /// Sizes of the model; classes and styles are filled in from the data.
+    pub config: ModelConfig,
+    /// Folder for the model, its checkpoints and metrics.
+    pub out: PathBuf,
+    /// Seconds of training, over all runs into the same folder.
+    pub seconds: f64,
+    /// Share of the time for encoder and decoder.
+    pub tokenizer_share: f64,
+    /// Start of all random streams.
+    pub seed: u64,
+    /// Workers.
+    pub threads: usize,
+    /// Train on the graphics card.
+    pub gpu: bool,
+    /// Counts every step as this many seconds, so that runs can be compared exactly.
+    pub seconds_per_step: Option<f64>,
+    /// Ends the run after this many steps of a stage, as if it were killed at a checkpoint.
+    pub stop_after: Option<u64>,
+}
+
+/// What the stages share.
+pub struct Session {
+    /// What was asked for.
+    pub options: Options,
+    /// The network.
+    pub model: Discon,
+    /// Its parameters.
+    pub table: ParamTable,
+    /// Their exported values so far.
+    pub weights: Weights,
+    /// The same with what parallel stages have published.
+    exported: Mutex<Weights>,
+    /// The pictures.
+    pub data: Dataset,
+    /// The table of numbers.
+    pub metrics: Metrics,
+    /// The threads.
+    pub workers: Workers,
+    /// Where tensors live, without autodiff.
+    pub device: Device,
+}
+
+impl Session {
+    /// Reads the data and prepares the folder.
+    ///
+    /// # Errors
+    /// Options, data or files that cannot be used.
+    pub fn open(mut options: Options) -> Result<Self, TrainError> {
+        let device = device(options.gpu)?;
+        let folder = options.out.join("work");
+        create_folder(&folder)?;
+        let bar = progress_bar("pictures", 1.0, 0.0);
+        let data = Dataset::load(&options.data, |done, total| {
+            bar.set_length(total as u64);
+            bar.set_position(done as u64);
+        })?;
+        bar.finish_and_clear();
+        options.config.classes.clone_from(&data.classes);
+        keep_config(&folder.join("config.ron"), &options)?;
+        let (model, table) = Discon::declare(&options.config)?;
+        let weights = Weights::fresh(&table, options.seed);
+        let metrics = Metrics::open(options.out.join("metrics.csv"))?;
+        let workers = Workers::new(options.threads);
+        let sharp = data.textures.iter().filter(|texture| texture.sharp).count();
+        let kept = data.textures.iter().filter(|texture| texture.validation).count();
+        eprintln!(
+            "{} pictures ({sharp} sharp, {kept} for validation) in {} classes; {} parameters",
+            data.textures.len(),
+            data.classes.len(),
+            table.value_count()
+        );
+        let exported = Mutex::new(weights.clone());
+        Ok(Self { options, model, table, weights, exported, data, metrics, workers, device })
+    }
+
+    /// True if the run was asked to end early.
+    fn stopped(&self) -> bool {
+        self.options.stop_after.is_some()
+    }
+
+    /// Folder of the checkpoints.
+    pub fn folder(&self) -> PathBuf {
+        self.options.out.join("work")
+    }
+
+    /// Checkpoint of a stage.
+    pub fn checkpoint(&self, stage: &str) -> PathBuf {
+        self.folder().join(format!("{stage}.safetensors"))
+    }
+
+    /// An executor without gradients that holds encoder and decoder as exported.
+    pub fn inference(&self) -> TrainOps {
+        let mut ops = TrainOps::new(self.device.clone(), self.table.len());
+        for (id, spec) in self.table.iter().filter(|(_, spec)| spec.name.starts_with("tokenizer.")) {
+            ops.set(id, self.weights.get(id), spec.shape, false);
+        }
+        ops
+    }
+
+    /// Writes the model as it is now.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn export(&self) -> Result<(), TrainError> {
+        *self.exported.lock().unwrap_or_else(PoisonError::into_inner) = self.weights.clone();
+        self.save(self.weights.clone())?;
+        Ok(())
+    }
+
+    /// Writes the model with the averages of a stage that trains beside another one.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn publish(&self, set: &ParamSet) -> Result<Model, TrainError> {
+        let mut exported = self.exported.lock().unwrap_or_else(PoisonError::into_inner);
+        set.export(&mut exported);
+        self.save(exported.clone())
+    }
+
+    fn save(&self, weights: Weights) -> Result<Model, TrainError> {
+        let model = Model::new(&self.model.config, Some(weights), self.options.seed)?;
+        model.save(&self.options.out)?;
+        Ok(model)
+    }
+}
+
+/// A folder holds one configuration: refuses to go on with another one.
+fn keep_config(path: &std::path::Path, options: &Options) -> Result<(), TrainError> {
+    let text = ron::ser::to_string_pretty(&options.config, ron::ser::PrettyConfig::default())
+        .map_err(|error| TrainError::format(path, error))?;
+    if !path.exists() {
+        return write_atomically(path, text.as_bytes());
+    }
+    let found = std::fs::read_to_string(path).map_err(|error| TrainError::io(path, error))?;
+    if found == text {
+        return Ok(());
+    }
+    let differs = found.lines().zip(text.lines()).find(|(a, b)| a != b).unwrap_or(("end of file", "end of file"));
+    Err(TrainError::Checkpoint {
+        path: path.into(),
+        name: "configuration".into(),
+        found: differs.0.trim().into(),
+        expected: differs.1.trim().into(),
+    })
+}
+
+#[cfg(feature = "train-wgpu")]
+fn device(gpu: bool) -> Result<Device, TrainError> {
+    Ok(if gpu { Device::wgpu(burn::tensor::DeviceKind::DefaultDevice) } else { Device::flex() })
+}
+
+#[cfg(not(feature = "train-wgpu"))]
+fn device(gpu: bool) -> Result<Device, TrainError> {
+    if gpu {
+        return Err(TrainError::Option {
+            option: "--device".into(),
+            found: "gpu".into(),
+            expected: "cpu, or a build with the feature `train-wgpu`".into(),
+        });
+    }
+    Ok(Device::flex())
+}
+
+/// Keeps a stage's time: when it ends, and when it is saved.
+pub struct Pace {
+    budget: f64,
+    per_step: Option<f64>,
+    stop_at: Option<u64>,
+    since_saved: f64,
+    last: Instant,
+    bad_steps: u32,
+    stage: &'static str,
+    bar: ProgressBar,
+}
+
+impl Pace {
+    /// Starts the clock of a stage that has `budget` seconds in all.
+    pub fn new(session: &Session, stage: &'static str, budget: f64, set: &ParamSet) -> Self {
+        Self {
+            budget,
+            per_step: session.options.seconds_per_step,
+            stop_at: session.options.stop_after.map(|steps| set.step + steps),
+            since_saved: 0.0,
+            last: Instant::now(),
+            bad_steps: 0,
+            stage,
+            bar: progress_bar(stage, budget, set.seconds),
+        }
+    }
+
+    /// True while there is time left.
+    pub fn goes_on(&self, set: &ParamSet) -> bool {
+        set.seconds < self.budget && self.stop_at.is_none_or(|stop| set.step < stop)
+    }
+
+    /// Counts the time since the last call; true if the stage should be saved now.
+    pub fn tick(&mut self, set: &mut ParamSet, loss: f32) -> bool {
+        let now = Instant::now();
+        let passed = self.per_step.unwrap_or((now - self.last).as_secs_f64());
+        self.last = now;
+        set.seconds += passed;
+        self.since_saved += passed;
+        self.bar.set_position(set.seconds as u64);
+        self.bar.set_message(format!("step {}, loss {loss:.4}", set.step));
+        self.since_saved >= CHECKPOINT_SECONDS || !self.goes_on(set)
+    }
+
+    /// Called after saving.
+    pub fn restart(&mut self) {
+        self.since_saved = 0.0;
+    }
+
+    /// Gives up when gradients stay infinite.
+    ///
+    /// # Errors
+    /// After [`MAX_BAD_STEPS`] of them in a row.
+    pub fn guard(&mut self, norm: f32) -> Result<(), TrainError> {
+        self.bad_steps = if norm.is_finite() { 0 } else { self.bad_steps + 1 };
+        if self.bad_steps >= MAX_BAD_STEPS {
+            return Err(TrainError::Diverged { stage: self.stage, count: self.bad_steps });
+        }
+        Ok(())
+    }
+}
+
+/// Trains all stages, going on where an earlier run into the same folder ended.
+///
+/// # Errors
+/// See [`TrainError`].
+pub fn run(options: Options) -> Result<(), TrainError> {
+    tune_allocator();
+    let mut session = Session::open(options)?;
+    let tokenizer_seconds = session.options.seconds * session.options.tokenizer_share;
+    tokenizer::train(&mut session, tokenizer_seconds)?;
+    session.export()?;
+    if session.stopped() {
+        return Ok(());
+    }
+    let latents = latents::prepare(&mut session)?;
+    session.export()?;
+    let budget = session.options.seconds - tokenizer_seconds - latents.seconds;
+    // A finished network's checkpoint must reach the export even when only the other one still trains.
+    for (stage, prefixes) in [(prior::STAGE, prior::PREFIXES), (continuous::STAGE, continuous::PREFIXES)] {
+        let mut set = ParamSet::new(&session.table, &session.weights, prefixes);
+        if set.load(&session.checkpoint(stage))? {
+            session.publish(&set)?;
+        }
+    }
+    // Two networks that do not depend on each other: one thread each.
+    let (session, latents) = (&session, &latents);
+    let results = Workers::new(2).run(|worker| match worker {
+        0 => prior::train(session, latents, budget),
+        _ => continuous::train(session, latents, budget),
+    });
+    results.into_iter().collect()
+}
+
+/// Keeps freed memory in the process: giving every large buffer back to the system and faulting it in
+/// again takes a third of the time of a step.
+pub fn tune_allocator() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: plain settings of the C allocator, made before worker threads start.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_MAX, 0);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
+        libc::mallopt(libc::M_TOP_PAD, 256 << 20);
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+    }
+}

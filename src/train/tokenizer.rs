@@ -1,0 +1,275 @@
+//! First stage: encoder and decoder.
+
+use super::TrainError;
+use super::images::Flip;
+use super::losses::{detail_energy, picture_loss, psnr, unit_loss};
+use super::metrics::write_grid;
+use super::ops::TrainOps;
+use super::params::{AdamW, ParamSet, learning_rate};
+use super::pca;
+use super::rng::Rng;
+use super::run::{Pace, Session};
+use super::workers::{gradients, mean_gradients, values};
+use crate::model::{Discon, Grid, Ops, TOKEN_PIXELS, Wrap};
+use burn::tensor::Tensor;
+use std::sync::{Mutex, PoisonError};
+
+/// Name of the stage in metrics and files.
+pub const STAGE: &str = "tokenizer";
+/// Side of a training crop.
+const CROP: usize = 64;
+/// Crops per step.
+const BATCH: usize = 16;
+/// Side of a validation crop, and how many of each kind.
+const CHECK_CROP: usize = 128;
+const CHECK_COUNT: usize = 32;
+/// Random patches for the principal components.
+const PATCHES: usize = 120_000;
+/// Share of the time after which the encoder rests and only the decoder learns.
+const FREEZE_AT: f64 = 0.75;
+/// Largest standard deviation of the noise on latents, in units of a whitened channel.
+const LATENT_NOISE: f32 = 0.25;
+/// Highest learning rate.
+const PEAK_RATE: f32 = 5e-4;
+/// Weight of [`unit_loss`].
+const UNIT_WEIGHT: f32 = 0.002;
+
+/// Parameters of this stage, from its checkpoint or from principal components.
+///
+/// # Errors
+/// A damaged checkpoint.
+pub fn open(session: &mut Session) -> Result<ParamSet, TrainError> {
+    let prefixes = ["tokenizer.encoder.", "tokenizer.decoder."];
+    let mut set = ParamSet::new(&session.table, &session.weights, &prefixes);
+    if !set.load(&session.checkpoint(STAGE))? {
+        eprintln!("tokenizer: principal components of {PATCHES} patches");
+        let width = session.model.config.tokenizer.latent_width;
+        let pca = pca::principal_components(&session.data, &session.workers, PATCHES, width, session.options.seed);
+        pca::initialise(&pca, &session.model, &mut session.weights);
+        set = ParamSet::new(&session.table, &session.weights, &prefixes);
+    }
+    for parameter in &mut set.parameters {
+        parameter.rate = rate_of(&parameter.name);
+    }
+    Ok(set)
+}
+
+/// Factor on the learning rate. The linear path starts right, and a step of the last layers moves every pixel:
+/// at the full rate the noise of single steps is as large as the error that is left.
+fn rate_of(name: &str) -> f32 {
+    if name.contains("linear_path") {
+        0.1
+    } else if name.contains("decoder.out") || name.contains("decoder.refine.1") || name.contains("encoder.out") {
+        0.25
+    } else {
+        1.0
+    }
+}
+
+/// Trains until the stage's share of the time is used; the averages end up in the session's weights.
+///
+/// # Errors
+/// Files that cannot be written, or training that diverges.
+pub fn train(session: &mut Session, budget: f64) -> Result<(), TrainError> {
+    let mut set = open(session)?;
+    let crops = check_crops(session);
+    if set.step == 0 {
+        let start = check(session, &set, &crops)?;
+        set.notes.insert("pca_psnr".into(), start[0].1.to_string());
+        session.metrics.record(STAGE, 0, 0.0, &start)?;
+    }
+    let mut pace = Pace::new(session, STAGE, budget, &set);
+    let mut losses = Mean::default();
+    // One executor per worker, so that index tables are made once.
+    let executors: Vec<Mutex<TrainOps>> = (0..session.workers.count())
+        .map(|_| Mutex::new(TrainOps::new(session.device.clone().autodiff(), session.table.len())))
+        .collect();
+    while pace.goes_on(&set) {
+        let progress = set.seconds / budget;
+        let frozen = progress >= FREEZE_AT;
+        if frozen && set.note("frozen").is_none() {
+            freeze_encoder(&mut set);
+        }
+        let parts = session.workers.run(|worker| {
+            let mut ops = executors[worker].lock().unwrap_or_else(PoisonError::into_inner);
+            worker_step(session, &set, &mut ops, worker, frozen)
+        });
+        let (loss, parts): (Vec<f32>, Vec<_>) = parts.into_iter().unzip();
+        losses.add(loss.iter().sum::<f32>() / loss.len() as f32);
+        let rate = learning_rate(set.step, progress, PEAK_RATE, 2e-5);
+        let norm = set.update(&mean_gradients(parts), rate, &AdamW::TOKENIZER);
+        pace.guard(norm)?;
+        if pace.tick(&mut set, losses.value()) {
+            let mut numbers = check(session, &set, &crops)?;
+            numbers.push(("loss", losses.take()));
+            numbers.push(("rate", rate));
+            session.metrics.record(STAGE, set.step, set.seconds, &numbers)?;
+            set.save(&session.checkpoint(STAGE))?;
+            set.export(&mut session.weights);
+            session.export()?;
+            pace.restart();
+        }
+    }
+    set.export(&mut session.weights);
+    set.save(&session.checkpoint(STAGE))
+}
+
+/// A running mean of losses since the last report.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Mean {
+    sum: f64,
+    count: u32,
+}
+
+impl Mean {
+    /// Adds one value.
+    pub fn add(&mut self, value: f32) {
+        self.sum += f64::from(value);
+        self.count += 1;
+    }
+
+    /// The mean so far.
+    pub fn value(&self) -> f32 {
+        (self.sum / f64::from(self.count.max(1))) as f32
+    }
+
+    /// The mean, which then starts anew.
+    pub fn take(&mut self) -> f32 {
+        let value = self.value();
+        *self = Self::default();
+        value
+    }
+}
+
+fn freeze_encoder(set: &mut ParamSet) {
+    // What is exported is the average, so that is the encoder the decoder must fit.
+    for parameter in set.parameters.iter_mut().filter(|parameter| parameter.name.contains(".encoder.")) {
+        parameter.value.clone_from(&parameter.average);
+    }
+    set.notes.insert("frozen".into(), "1".into());
+}
+
+fn worker_step(
+    session: &Session,
+    set: &ParamSet,
+    ops: &mut TrainOps,
+    worker: usize,
+    frozen: bool,
+) -> (f32, Vec<Vec<f32>>) {
+    let count = (BATCH / session.workers.count()).max(1);
+    let mut rng = Rng::new(&[session.options.seed, 0x70c, set.step, worker as u64]);
+    let mut pixels = Vec::with_capacity(count * CROP * CROP * 3);
+    for _ in 0..count {
+        pixels.extend(random_crop(session, &mut rng, CROP));
+    }
+    set.upload(ops, |name| !(frozen && name.contains(".encoder.")));
+    let grid = Grid { items: count, height: CROP, width: CROP, wrap: Wrap::NONE };
+    let target = ops.constant(&pixels, [grid.rows(), 3]);
+    let latents = session.model.encoder.forward(ops, &target, grid);
+    let noise = latent_noise(&session.model, set, &mut rng, count, grid.coarser(TOKEN_PIXELS).positions());
+    let noise = ops.constant(&noise, latents.dims());
+    let found = session.model.decoder.forward(ops, &(latents.clone() + noise), grid.coarser(TOKEN_PIXELS));
+    let picture = picture_loss(found - target, count, CROP);
+    let shown = values(picture.clone())[0];
+    let loss = if frozen { picture } else { picture + unit_loss(&latents).mul_scalar(UNIT_WEIGHT) };
+    (shown, gradients(ops, set, &loss))
+}
+
+fn random_crop(session: &Session, rng: &mut Rng, side: usize) -> Vec<f32> {
+    let texture = &session.data.textures[session.data.draw(rng)];
+    let version = &texture.versions[rng.below(texture.versions.len())];
+    let free = version.side - side + 1;
+    let at = (rng.below(free), rng.below(free));
+    version.crop(at, side, Flip::ALL[rng.below(4)])
+}
+
+/// Noise for half of the items; a channel that shows more in the picture gets less.
+fn latent_noise(model: &Discon, set: &ParamSet, rng: &mut Rng, items: usize, positions: usize) -> Vec<f32> {
+    let width = model.config.tokenizer.latent_width;
+    let importance = linear_importance(model, set);
+    let mut sorted = importance.clone();
+    sorted.sort_by(f32::total_cmp);
+    let middle = sorted[width / 2];
+    let mut noise = Vec::with_capacity(items * positions * width);
+    for _ in 0..items {
+        let scale = if rng.chance(0.5) { rng.range(0.0, LATENT_NOISE) } else { 0.0 };
+        for _ in 0..positions {
+            noise.extend(importance.iter().map(|value| {
+                if scale == 0.0 { 0.0 } else { scale * rng.normal() * (middle / value.max(1e-6)).min(1.0) }
+            }));
+        }
+    }
+    noise
+}
+
+/// Root-mean-square change of a patch for one unit of each latent, on the decoder's linear path.
+pub fn linear_importance(model: &Discon, set: &ParamSet) -> Vec<f32> {
+    let width = model.config.tokenizer.latent_width;
+    let id = model.decoder.linear_path.linear.weight;
+    let Some(weight) = set.parameters.iter().find(|parameter| parameter.id == id) else {
+        return vec![1.0; width];
+    };
+    let mut square = vec![0.0f32; width];
+    let columns = weight.shape[1];
+    for (row, values) in weight.value.chunks_exact(columns).enumerate() {
+        square[row % width] += values.iter().map(|value| value * value).sum::<f32>();
+    }
+    square.iter().map(|value| (value / columns as f32).sqrt()).collect()
+}
+
+/// Fixed crops of pictures kept for validation, sharp ones first: `(pixels, sharp)`.
+fn check_crops(session: &Session) -> Vec<(Vec<f32>, bool)> {
+    let mut rng = Rng::new(&[session.options.seed, 0xc4ec]);
+    let pictures = session.data.validation();
+    let mut crops = Vec::new();
+    for sharp in [true, false] {
+        let kind: Vec<_> = pictures.iter().filter(|texture| texture.sharp == sharp).collect();
+        for index in 0..CHECK_COUNT.min(4 * kind.len()) {
+            // The finest version is the hardest: native detail of a crisp source.
+            let Some(version) = kind[index % kind.len()].versions.last() else { continue };
+            let free = version.side - CHECK_CROP + 1;
+            crops.push((version.crop((rng.below(free), rng.below(free)), CHECK_CROP, Flip::default()), sharp));
+        }
+    }
+    crops
+}
+
+/// Encodes and decodes with the moving averages; writes originals above reconstructions.
+fn check(session: &Session, set: &ParamSet, crops: &[(Vec<f32>, bool)]) -> Result<Vec<(&'static str, f32)>, TrainError> {
+    let start = || {
+        let mut ops = TrainOps::new(session.device.clone(), session.table.len());
+        set.upload_average(&mut ops);
+        ops
+    };
+    let found = session.workers.map_with(crops.len(), start, |ops, index| {
+        let grid = Grid { items: 1, height: CHECK_CROP, width: CHECK_CROP, wrap: Wrap::NONE };
+        let pixels = ops.constant(&crops[index].0, [grid.rows(), 3]);
+        let latents: Tensor<2> = session.model.encoder.forward(ops, &pixels, grid);
+        values(session.model.decoder.forward(ops, &latents, grid.coarser(TOKEN_PIXELS)))
+    });
+    let mut quality = [(0.0f32, 0u32); 2];
+    let mut energy = [0.0f64; 2];
+    for ((expected, sharp), found) in crops.iter().zip(&found) {
+        let kind = &mut quality[usize::from(!sharp)];
+        *kind = (kind.0 + psnr(found, expected), kind.1 + 1);
+        energy[0] += detail_energy(found, CHECK_CROP);
+        energy[1] += detail_energy(expected, CHECK_CROP);
+    }
+    let pairs = crops.iter().zip(&found).step_by((crops.len() / 16).max(1));
+    let mut pictures = Vec::new();
+    for row in pairs.collect::<Vec<_>>().chunks(8) {
+        pictures.extend(row.iter().map(|(crop, _)| crop.0.clone()));
+        pictures.resize(pictures.len().next_multiple_of(8), Vec::new());
+        pictures.extend(row.iter().map(|(_, found)| (*found).clone()));
+        pictures.resize(pictures.len().next_multiple_of(8), Vec::new());
+    }
+    write_grid(&session.folder().join("tokenizer.png"), &pictures, CHECK_CROP, 8)?;
+    let mean = |(sum, count): (f32, u32)| sum / count.max(1) as f32;
+    let all = (quality[0].0 + quality[1].0, quality[0].1 + quality[1].1);
+    Ok(vec![
+        ("psnr", mean(all)),
+        ("psnr_sharp", mean(quality[0])),
+        ("psnr_soft", mean(quality[1])),
+        ("detail_energy", (energy[0] / energy[1].max(1e-12)) as f32),
+    ])
+}
