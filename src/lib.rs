@@ -2,6 +2,8 @@
 
 #[cfg(feature = "eval")]
 pub mod eval;
+#[cfg(feature = "gpu")]
+pub mod gpu;
 pub mod model;
 #[cfg(feature = "native")]
 pub mod native;
