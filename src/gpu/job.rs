@@ -210,7 +210,8 @@ impl Buffers {
             let size = bytes.len().next_multiple_of(ALIGNMENT).max(ALIGNMENT) as u64;
             let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: true };
             let buffer = device.create_buffer(&descriptor);
-            buffer.get_mapped_range_mut(..bytes.len() as u64).copy_from_slice(bytes);
+            // wgpu panics on empty ranges, so the whole buffer is mapped.
+            buffer.get_mapped_range_mut(..).slice(..bytes.len()).copy_from_slice(bytes);
             buffer.unmap();
             buffer
         };

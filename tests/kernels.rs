@@ -1,0 +1,524 @@
+//! Is each kernel its CPU twin? Every operation, in both variants, at awkward sizes.
+
+mod common;
+
+use bevy_discon::gpu::{Gpu, GpuWeights, JobSlot, Kernel, KernelKey, KernelVariant, Pipelines, Recorder};
+use bevy_discon::model::layers::{Conv, Linear, Norm};
+use bevy_discon::model::{
+    Activation, AttentionLayout, Grid, Init, Model, ModelConfig, Ops, ParamId, ParamTable, Role, Weights, Wrap,
+};
+use bevy_discon::reference::CpuOps;
+use bevy_discon::sampling::{JobInputs, Plan, PlanShape, SampleOps, Stage};
+use std::sync::Arc;
+
+const WRAPS: [Wrap; 4] = [Wrap::BOTH, Wrap::NONE, Wrap { x: true, y: false }, Wrap { x: false, y: true }];
+/// Around the blocks of 8 rows and the tiles of 32, and one row alone.
+const ROWS: [usize; 6] = [1, 7, 8, 9, 63, 65];
+
+#[test]
+fn every_kernel_is_valid_wgsl_and_tiles_need_no_feature() {
+    for variant in [KernelVariant::Lanes, KernelVariant::Tiled] {
+        for key in KernelKey::all(&[8, 16, 24, 32, 40, 48, 56, 64]) {
+            let source = key.source(variant);
+            let name = key.kernel.entry_point(variant);
+            let module = naga::front::wgsl::parse_str(&source)
+                .unwrap_or_else(|error| panic!("{name}: {}", error.emit_to_string(&source)));
+            assert_eq!(module.entry_points.len(), 1, "{name}");
+            assert_eq!(module.entry_points[0].name, name);
+            let storage = module.global_variables.iter().filter(|(_, variable)| {
+                matches!(variable.space, naga::AddressSpace::Storage { .. })
+            });
+            assert!(storage.count() <= 8, "{name} binds more storage buffers than WebGPU promises");
+            // `unpack2x16float` is core WGSL; naga counts it as a capability because some OpenGL drivers lack it.
+            let core = naga::valid::Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+            let capabilities = match variant {
+                KernelVariant::Lanes => core | naga::valid::Capabilities::SUBGROUP,
+                KernelVariant::Tiled => core,
+            };
+            let mut validator = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), capabilities);
+            if variant == KernelVariant::Lanes {
+                validator
+                    .subgroup_stages(naga::valid::ShaderStages::COMPUTE)
+                    .subgroup_operations(naga::valid::SubgroupOperationSet::all());
+            }
+            if let Err(error) = validator.validate(&module) {
+                panic!("{name}: {}", error.emit_to_string(&source));
+            }
+        }
+    }
+}
+
+/// Operations to run on both executors; returns what to compare.
+trait Case {
+    fn declare(&mut self, _table: &mut ParamTable) {}
+    fn run<O: SampleOps>(&self, ops: &mut O) -> O::Tensor;
+}
+
+/// The grid, orders and tokens that cases may use.
+const GRID: Grid = Grid { items: 1, height: 5, width: 7, wrap: Wrap::BOTH };
+
+struct Bench {
+    gpu: Gpu,
+    pipelines: Vec<Pipelines>,
+}
+
+impl Bench {
+    fn new() -> Option<Self> {
+        let gpu = common::gpu()?;
+        let keys = KernelKey::all(&[8, 16, 24, 32, 64]);
+        let pipelines = common::variants(&gpu)
+            .into_iter()
+            .map(|variant| Pipelines::compile_keys(gpu.device(), variant, &keys).expect("all kernels compile"))
+            .collect();
+        Some(Self { gpu, pipelines })
+    }
+
+    /// Runs a case everywhere. `tolerance` is relative to the size of the expected values.
+    fn check(&self, name: &str, tolerance: f32, mut case: impl Case) {
+        let mut model = Model::new(&ModelConfig::tiny(&["a"]), None, 1).expect("the tiny preset is valid");
+        let mut table = ParamTable::default();
+        case.declare(&mut table);
+        model.weights = Weights::fresh(&table, 0);
+        model.table = table;
+        common::randomise(&mut model);
+        let plan = plan(&model);
+        let mut cpu = CpuOps::for_job(&model, &plan);
+        let expected = case.run(&mut cpu);
+        for pipelines in &self.pipelines {
+            let variant = pipelines.variant();
+            let mut recorder = Recorder::new(&model, GRID, variant).keep_taps();
+            let output = case.run(&mut recorder);
+            recorder.tap("output", &output);
+            assert_eq!(output.shape, expected.shape, "{name} {variant:?}: shape");
+            let weights = GpuWeights::upload(self.gpu.device(), self.gpu.queue(), &model).expect("weights fit");
+            let recording = Arc::new(recorder.finish());
+            let slot = JobSlot::new(self.gpu.device(), pipelines, &weights, recording).expect("buffers fit");
+            slot.start(self.gpu.queue(), &plan.inputs).expect("inputs fit");
+            self.gpu.submit(|pass| slot.encode(pass, 0..slot.recording().len()));
+            let buffer = slot.buffer_of(&output).expect("the output was tapped");
+            let bytes = self.gpu.read(buffer, 4 * output.count() as u64).expect("the device works");
+            let found: Vec<f32> = bytemuck::pod_collect_to_vec(&bytes);
+            let (worst, scale) = common::difference(&expected.values, &found);
+            let limit = tolerance * scale.max(1e-3);
+            assert!(worst <= limit, "{name} {variant:?}: off by {worst}, allowed {limit}, values are about {scale}");
+        }
+    }
+}
+
+fn plan(model: &Model) -> Plan {
+    let config = &model.discon.config;
+    let positions = GRID.positions() as u32;
+    let order = |factor: u32| (0..positions).map(|index| (index * factor + 3) % positions).collect::<Vec<u32>>();
+    Plan {
+        shape: PlanShape { grid: GRID, steps: Vec::new(), flow_steps: 1, guided: false },
+        inputs: JobInputs {
+            condition: common::numbers(1, 2 * config.condition_width()),
+            style: common::numbers(2, config.style_width()),
+            tokens: (0..positions).map(|index| index * 11 % 65).collect(),
+            token_order: order(8),
+            latent_order: order(12),
+            token_seed: 0x1234_5678_9abc_def0,
+            latent_seed: 0xfeed_0000_beef_0001,
+            guidance: 1.75,
+            token_temperature: 0.9,
+            latent_temperature: 0.8,
+        },
+    }
+}
+
+fn input<O: Ops>(ops: &mut O, seed: u32, shape: [usize; 2]) -> O::Tensor {
+    let values = common::numbers(seed, shape[0] * shape[1]);
+    ops.constant(&values, shape)
+}
+
+// f32 sums of `terms` products in another order: rounding grows with the square root of their number.
+fn sum_tolerance(terms: usize) -> f32 {
+    1e-6 * (terms as f32).sqrt() + 2e-6
+}
+
+struct LinearCase {
+    rows: usize,
+    inputs: usize,
+    outputs: usize,
+    activation: Activation,
+    residual: bool,
+    layer: Option<Linear>,
+}
+
+impl Case for LinearCase {
+    fn declare(&mut self, table: &mut ParamTable) {
+        self.layer = Some(Linear::declare(table, "linear", self.inputs, self.outputs));
+        // Without a bias where there is no residual either, so that both are tested both ways.
+        if !self.residual && self.rows % 2 == 1 {
+            self.layer.as_mut().expect("just declared").bias = None;
+        }
+    }
+
+    fn run<O: SampleOps>(&self, ops: &mut O) -> O::Tensor {
+        let layer = self.layer.as_ref().expect("declared before it runs");
+        let x = input(ops, 5, [self.rows, self.inputs]);
+        let residual = self.residual.then(|| input(ops, 6, [self.rows, self.outputs]));
+        ops.linear(&x, layer, self.activation, residual.as_ref())
+    }
+}
+
+#[test]
+fn linear_equals_the_reference() {
+    let Some(bench) = Bench::new() else { return };
+    for rows in ROWS {
+        for (inputs, outputs) in [(8, 8), (8, 48), (24, 12), (40, 33), (72, 80), (256, 16), (20, 16)] {
+            for (activation, residual) in
+                [(Activation::None, false), (Activation::Silu, true), (Activation::None, true), (Activation::Silu, false)]
+            {
+                let name = format!("linear {rows}x{inputs}x{outputs} {activation:?} residual {residual}");
+                let case = LinearCase { rows, inputs, outputs, activation, residual, layer: None };
+                bench.check(&name, sum_tolerance(inputs), case);
+            }
+        }
+    }
+}
+
+struct ConvCase {
+    grid: Grid,
+    inputs: usize,
+    outputs: usize,
+    activation: Activation,
+    residual: bool,
+    layer: Option<Conv>,
+}
+
+impl Case for ConvCase {
+    fn declare(&mut self, table: &mut ParamTable) {
+        self.layer = Some(Conv::declare(table, "conv", self.inputs, self.outputs));
+    }
+
+    fn run<O: SampleOps>(&self, ops: &mut O) -> O::Tensor {
+        let layer = self.layer.as_ref().expect("declared before it runs");
+        let x = input(ops, 7, [self.grid.rows(), self.inputs]);
+        let residual = self.residual.then(|| input(ops, 8, [self.grid.rows(), self.outputs]));
+        ops.conv3x3(&x, layer, self.grid, self.activation, residual.as_ref())
+    }
+}
+
+#[test]
+fn conv3x3_equals_the_reference_for_every_border_rule() {
+    let Some(bench) = Bench::new() else { return };
+    for wrap in WRAPS {
+        for (items, height, width) in [(1, 1, 1), (2, 4, 8), (1, 9, 7), (2, 3, 17), (1, 5, 2)] {
+            let grid = Grid { items, height, width, wrap };
+            for (inputs, outputs, activation, residual) in
+                [(8, 16, Activation::Silu, false), (12, 24, Activation::None, true), (32, 12, Activation::Silu, true)]
+            {
+                let name = format!("conv3x3 {inputs} to {outputs} on {grid:?}");
+                let case = ConvCase { grid, inputs, outputs, activation, residual, layer: None };
+                bench.check(&name, sum_tolerance(9 * inputs), case);
+            }
+        }
+    }
+}
+
+struct AttentionCase {
+    layout: AttentionLayout,
+    head_width: usize,
+    bias: ParamId,
+}
+
+impl Case for AttentionCase {
+    fn declare(&mut self, table: &mut ParamTable) {
+        let AttentionLayout { heads, segments, .. } = self.layout;
+        let shape = [heads * segments * segments, self.layout.bias_width()];
+        self.bias = table.add("bias", shape, Init::Zeros, Role::Vector);
+    }
+
+    fn run<O: SampleOps>(&self, ops: &mut O) -> O::Tensor {
+        let layout = &self.layout;
+        let rows = layout.grid.items * layout.sequence();
+        let width = 3 * layout.heads * self.head_width;
+        // Scores of several units, so that the running maximum moves and some shares vanish.
+        let values: Vec<f32> = common::numbers(9, rows * width).iter().map(|value| 3.0 * value).collect();
+        let query_key_value = ops.constant(&values, [rows, width]);
+        ops.attention(&query_key_value, self.bias, layout)
+    }
+}
+
+#[test]
+fn attention_equals_the_reference_for_every_border_rule_window_and_head() {
+    let Some(bench) = Bench::new() else { return };
+    for wrap in WRAPS {
+        for (items, height, width, segments, window) in [
+            (1, 4, 4, 1, 3),
+            (2, 9, 5, 1, 3),
+            (1, 8, 16, 1, 7),
+            (1, 17, 9, 2, 3),
+            (1, 1, 1, 1, 3),
+            (1, 3, 24, 1, 4),
+            (2, 6, 7, 2, 15),
+        ] {
+            let grid = Grid { items, height, width, wrap };
+            for (heads, head_width) in [(2, 8), (1, 16), (3, 24), (2, 32), (1, 64)] {
+                let layout = AttentionLayout { grid, segments, heads, window };
+                let case = AttentionCase { layout, head_width, bias: ParamId(0) };
+                // Products of up to 64 terms, exponentials of scores up to 30 and sums over some hundred keys.
+                bench.check(&format!("attention {layout:?} head width {head_width}"), 5e-5, case);
+            }
+        }
+    }
+}
+
+/// A case of one expression over `ops`, with an optional norm.
+macro_rules! case {
+    ($bench:expr, $name:expr, $tolerance:expr, |$ops:ident| $body:expr) => {{
+        struct Inline;
+        impl Case for Inline {
+            fn run<O: SampleOps>(&self, $ops: &mut O) -> O::Tensor {
+                $body
+            }
+        }
+        $bench.check($name, $tolerance, Inline);
+    }};
+}
+
+struct NormCase {
+    rows: usize,
+    width: usize,
+    norm: Option<Norm>,
+}
+
+impl Case for NormCase {
+    fn declare(&mut self, table: &mut ParamTable) {
+        self.norm = Some(Norm::declare(table, "norm", self.width));
+    }
+
+    fn run<O: SampleOps>(&self, ops: &mut O) -> O::Tensor {
+        let x = input(ops, 11, [self.rows, self.width]);
+        let norm = self.norm.as_ref().expect("declared before it runs");
+        let x = ops.rms_norm(&x, norm);
+        let modulation = input(ops, 12, [self.rows, 3 * self.width + 8]);
+        let y = ops.modulated_norm(&x, &modulation, 8, self.width);
+        ops.gated_add(&x, &modulation, 2 * self.width, &y)
+    }
+}
+
+#[test]
+fn norms_and_gates_equal_the_reference() {
+    let Some(bench) = Bench::new() else { return };
+    for rows in ROWS {
+        for width in [8, 24, 64, 72, 200] {
+            let name = format!("norms {rows}x{width}");
+            bench.check(&name, sum_tolerance(width), NormCase { rows, width, norm: None });
+        }
+    }
+    // More rows than one axis of workgroups holds.
+    bench.check("norms of many rows", sum_tolerance(8), NormCase { rows: 40_000, width: 8, norm: None });
+}
+
+struct EmbedCase {
+    width: usize,
+    table: ParamId,
+}
+
+impl Case for EmbedCase {
+    fn declare(&mut self, table: &mut ParamTable) {
+        self.table = table.add("table", [65, self.width], Init::Zeros, Role::Table);
+    }
+
+    fn run<O: SampleOps>(&self, ops: &mut O) -> O::Tensor {
+        let tokens = ops.token_grid();
+        let x = ops.embed(self.table, &tokens);
+        let positions = ops.positions(Stage::Latents, 4..15);
+        ops.gather(&x, &positions, 1)
+    }
+}
+
+#[test]
+fn row_movements_equal_the_reference_exactly() {
+    let Some(bench) = Bench::new() else { return };
+    for width in [8, 24, 50] {
+        bench.check(&format!("embed and gather {width}"), 0.0, EmbedCase { width, table: ParamId(0) });
+    }
+    case!(bench, "gather of two items", 0.0, |ops| {
+        let x = input(ops, 1, [70, 9]);
+        let positions = ops.positions(Stage::Tokens, 30..35);
+        ops.gather(&x, &positions, 2)
+    });
+    case!(bench, "broadcast_sum of positions and items", 0.0, |ops| {
+        let (x, y) = (input(ops, 1, [7, 24]), input(ops, 2, [3, 24]));
+        ops.broadcast_sum(&x, &y, 21)
+    });
+    case!(bench, "broadcast_sum of one row", 0.0, |ops| {
+        let (x, y) = (input(ops, 1, [9, 40]), input(ops, 2, [1, 40]));
+        ops.broadcast_sum(&x, &y, 9)
+    });
+    case!(bench, "segments", 0.0, |ops| {
+        let (first, second) = (input(ops, 1, [10, 24]), input(ops, 2, [10, 24]));
+        let joined = ops.join_segments(&first, &second, 2);
+        let last = ops.last_segment(&joined, 2);
+        let both = ops.join_segments(&last, &first, 1);
+        ops.join_segments(&both, &joined, 4)
+    });
+}
+
+#[test]
+fn space_and_depth_equal_the_reference_exactly() {
+    let Some(bench) = Bench::new() else { return };
+    case!(bench, "depth_to_space 2", 0.0, |ops| {
+        let grid = Grid { items: 2, height: 3, width: 5, wrap: Wrap::BOTH };
+        let x = input(ops, 1, [30, 4 * 24]);
+        ops.depth_to_space(&x, grid, 2)
+    });
+    case!(bench, "depth_to_space 16 then space_to_depth 4", 0.0, |ops| {
+        let grid = Grid { items: 1, height: 3, width: 2, wrap: Wrap::BOTH };
+        let x = input(ops, 2, [6, 256 * 3]);
+        let pixels = ops.depth_to_space(&x, grid, 16);
+        ops.space_to_depth(&pixels, grid.finer(16), 4)
+    });
+    case!(bench, "space_to_depth 2", 0.0, |ops| {
+        let grid = Grid { items: 2, height: 6, width: 10, wrap: Wrap::BOTH };
+        let x = input(ops, 3, [120, 12]);
+        ops.space_to_depth(&x, grid, 2)
+    });
+}
+
+#[test]
+fn sampling_equals_the_reference() {
+    let Some(bench) = Bench::new() else { return };
+    // The bits of the random numbers are equal; the last product rounds once.
+    case!(bench, "noise and euler_step", 2e-7, |ops| {
+        let positions = ops.positions(Stage::Latents, 3..20);
+        let x = ops.noise(&positions);
+        let velocity = input(ops, 4, [17, 16]);
+        ops.euler_step(&x, &velocity, 0.125)
+    });
+    case!(bench, "commit_latents", 0.0, |ops| {
+        for (range, seed) in [(0..4, 1), (4..35, 2)] {
+            let positions = ops.positions(Stage::Latents, range.clone());
+            let values: Vec<f32> = common::numbers(seed, range.len() * 16).iter().map(|value| 9.0 * value).collect();
+            let latents = ops.constant(&values, [range.len(), 16]);
+            ops.commit_latents(&positions, &latents);
+        }
+        ops.context()
+    });
+    // WGSL allows an exponential 3 + 2|x| units in the last place.
+    case!(bench, "denormalise drops the mark", 2e-6, |ops| {
+        let (x, style) = (input(ops, 1, [35, 24]), ops.style());
+        ops.denormalise(&x, &style)
+    });
+    case!(bench, "denormalise per item", 2e-6, |ops| {
+        let (x, style) = (input(ops, 1, [12, 16]), input(ops, 2, [3, 32]));
+        ops.denormalise(&x, &style)
+    });
+}
+
+struct TokenCase {
+    codebook_size: usize,
+    guided: bool,
+    scale: f32,
+    table: ParamId,
+}
+
+impl Case for TokenCase {
+    fn declare(&mut self, table: &mut ParamTable) {
+        self.table = table.add("table", [self.codebook_size.max(65), 8], Init::Zeros, Role::Table);
+    }
+
+    fn run<O: SampleOps>(&self, ops: &mut O) -> O::Tensor {
+        let positions = ops.positions(Stage::Tokens, 2..33);
+        let rows = if self.guided { 62 } else { 31 };
+        let values = common::numbers(6, rows * self.codebook_size);
+        let values: Vec<f32> = values.iter().map(|value| self.scale * value).collect();
+        let logits = ops.constant(&values, [rows, self.codebook_size]);
+        ops.sample_tokens(&logits, &positions, self.guided);
+        // Each token has a different row, so equal rows are equal tokens.
+        let tokens = ops.token_grid();
+        ops.embed(self.table, &tokens)
+    }
+}
+
+#[test]
+fn sampled_tokens_equal_the_reference() {
+    let Some(bench) = Bench::new() else { return };
+    for (codebook_size, guided, scale) in [(64, false, 2.0), (1024, true, 5.0), (16, true, 0.0), (80, false, 0.0)] {
+        let case = TokenCase { codebook_size, guided, scale, table: ParamId(0) };
+        bench.check(&format!("sample_tokens of {codebook_size}, guided {guided}, scale {scale}"), 0.0, case);
+    }
+}
+
+#[test]
+fn pictures_and_mip_levels_equal_the_reference() {
+    use bevy_discon::gpu::ImageTarget;
+    let Some(bench) = Bench::new() else { return };
+    let model = Model::new(&ModelConfig::tiny(&["a"]), None, 1).expect("the tiny preset is valid");
+    let weights = GpuWeights::upload(bench.gpu.device(), bench.gpu.queue(), &model).expect("weights fit");
+    for (height, width) in [(16, 16), (80, 112), (48, 64)] {
+        for pipelines in &bench.pipelines {
+            let grid = Grid { items: 1, height, width, wrap: Wrap::BOTH };
+            let values: Vec<f32> = common::numbers(3, 3 * height * width).iter().map(|value| 1.1 * value).collect();
+            let mut recorder = Recorder::new(&model, GRID, pipelines.variant());
+            let pixels = recorder.constant(&values, [height * width, 3]);
+            // A picture must be the result of a dispatch.
+            let zeros = recorder.constant(&[0.0; 3], [1, 3]);
+            let pixels = recorder.broadcast_sum(&pixels, &zeros, height * width);
+            recorder.write_image(&pixels, grid);
+            let device = bench.gpu.device();
+            let slot = JobSlot::new(device, pipelines, &weights, Arc::new(recorder.finish())).expect("buffers fit");
+            let texture = bench.gpu.texture(width as u32, height as u32);
+            let target = ImageTarget::new(device, pipelines, &slot, &texture).expect("the texture fits");
+            bench.gpu.submit(|pass| {
+                slot.encode(pass, 0..1);
+                target.encode(pass);
+            });
+            let mut level = bevy_discon::reference::sample::write_image(&values);
+            assert_eq!(bench.gpu.read_texture(&texture).expect("the device works"), level, "level 0 of {width}x{height}");
+            let (mut w, mut h) = (width, height);
+            for index in 1..texture.mip_level_count() {
+                level = half_as_large(&level, w, h);
+                (w, h) = ((w / 2).max(1), (h / 2).max(1));
+                let found = bench.gpu.read_level(&texture, index).expect("the device works");
+                let worst = level.iter().zip(&found).map(|(a, b)| a.abs_diff(*b)).max();
+                // Powers of a driver are less exact than those of the host; each level is made from bytes.
+                assert!(worst <= Some(1), "level {index} of {width}x{height}: off by {worst:?}");
+                level = found;
+            }
+        }
+    }
+}
+
+/// Area average in linear light, in f64: the twin of `downsample`.
+fn half_as_large(level: &[u8], width: usize, height: usize) -> Vec<u8> {
+    let decode = |byte: u8| {
+        let v = f64::from(byte) / 255.0;
+        if v <= 0.04045 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) }
+    };
+    let encode = |v: f64| if v <= 0.003_130_8 { v * 12.92 } else { 1.055 * v.powf(1.0 / 2.4) - 0.055 };
+    let (w, h) = ((width / 2).max(1), (height / 2).max(1));
+    // Share of each finer pixel along one axis.
+    let shares = |at: usize, length: usize, coarse: usize| {
+        let scale = length as f64 / coarse as f64;
+        let (low, high) = (at as f64 * scale, (at + 1) as f64 * scale);
+        (0..length)
+            .map(move |i| (i, (high.min((i + 1) as f64) - low.max(i as f64)).max(0.0) / scale))
+            .filter(|(_, share)| *share > 0.0)
+            .collect::<Vec<_>>()
+    };
+    let mut out = Vec::with_capacity(3 * w * h);
+    for y in 0..h {
+        for x in 0..w {
+            for channel in 0..3 {
+                let mut sum = 0.0;
+                for (sy, share_y) in shares(y, height, h) {
+                    for (sx, share_x) in shares(x, width, w) {
+                        sum += share_y * share_x * decode(level[(sy * width + sx) * 3 + channel]);
+                    }
+                }
+                out.push((encode(sum) * 255.0 + 0.5).floor() as u8);
+            }
+        }
+    }
+    out
+}
+
+#[test]
+fn every_kernel_is_tested_above() {
+    // A new kernel must appear in this file; the count reminds whoever adds one.
+    assert_eq!(Kernel::ALL.len(), 20);
+}
