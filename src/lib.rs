@@ -1,4 +1,46 @@
 //! Learned, seamless textures for Bevy, generated on the GPU while the game runs.
+//!
+//! DisCon (arXiv 2507.01756) makes an image in two stages: a grid of discrete tokens is sampled first, and the
+//! tokens are then conditions for a masked autoregressive model over continuous latents, which a decoder turns into
+//! pixels. This crate holds that network for game textures, a trainer for it, and a Bevy plugin that runs it as WGSL.
+//!
+//! ```no_run
+//! use bevy::prelude::*;
+//! use bevy_discon::prelude::*;
+//!
+//! fn main() {
+//!     App::new().add_plugins((DefaultPlugins, DisconPlugin::default())).add_systems(Startup, ask).run();
+//! }
+//!
+//! fn ask(mut textures: TextureGenerator) {
+//!     let image: Handle<Image> = textures.generate(Recipe::new("brick").with_seed(7));
+//! }
+//! ```
+//!
+//! # Walk of a request
+//!
+//! 1. `TextureGenerator::generate` or the component `GenerateTexture` allocates the final image and notes the recipe
+//!    ([`request`]).
+//! 2. When the model is known, [`sampling::plan`] turns the recipe into a list of steps and their inputs. No step
+//!    depends on a result, so the list is complete before anything runs.
+//! 3. The render world ([`render`]) keeps one [`gpu::Recording`] per shape of plan: the dispatches of all steps. A system in
+//!    Bevy's `RenderGraph` schedule encodes as many of them per frame as the budget allows.
+//! 4. The last dispatches write the pixels and mip levels into the texture that the game already uses.
+//! 5. A channel brings reports back to the main world, which sends messages and fills the caches.
+//!
+//! # Modules
+//!
+//! Arrows of imports point to the left; `tests/architecture.rs` checks them.
+//!
+//! ```text
+//! model <- sampling <- reference <- native <- train, eval
+//!                   <- gpu <------- render
+//!                   <- request <----/
+//! ```
+//!
+//! Four things are written once: names and shapes of parameters ([`model::ParamTable`]), the mathematics of the network
+//! (`forward` over [`model::Ops`]), the loop of a generation ([`sampling::run_step`]) and the constants that Rust shares
+//! with WGSL (`gpu::kernel`).
 
 #[cfg(feature = "eval")]
 pub mod eval;
@@ -7,7 +49,25 @@ pub mod gpu;
 pub mod model;
 #[cfg(feature = "native")]
 pub mod native;
+#[cfg(feature = "render")]
+pub mod plugin;
 pub mod reference;
+#[cfg(feature = "render")]
+pub mod render;
+#[cfg(feature = "render")]
+pub mod request;
 pub mod sampling;
 #[cfg(feature = "train")]
 pub mod train;
+
+/// What a game needs.
+#[cfg(feature = "render")]
+pub mod prelude {
+    pub use crate::plugin::DisconPlugin;
+    pub use crate::request::{
+        DisconModel, DisconSettings, GenerateTexture, GeneratedTexture, ModelSource, TextureError, TextureFailed,
+        TextureGenerated, TextureGenerator, TextureNotGenerated, TextureProgress, TextureReady, TextureSource,
+        TextureState, TextureStore,
+    };
+    pub use crate::sampling::{Recipe, Tiling};
+}
