@@ -1,0 +1,62 @@
+//! The plugin.
+
+use crate::request::{self, DisconSettings, ModelSource};
+use crate::{gpu, render};
+use bevy::prelude::*;
+use bevy::render::RenderApp;
+
+/// Generates textures on the GPU while the game runs.
+///
+/// ```no_run
+/// use bevy::prelude::*;
+/// use bevy_discon::prelude::*;
+///
+/// App::new()
+///     .add_plugins((DefaultPlugins, DisconPlugin::default()))
+///     .add_systems(Startup, |mut commands: Commands| {
+///         commands.spawn(GenerateTexture::new(Recipe::new("brick").with_seed(7)));
+///     })
+///     .run();
+/// ```
+///
+/// Needs `AssetPlugin`, `ImagePlugin` and `RenderPlugin`, all of which `DefaultPlugins` has. Without a renderer every
+/// request fails with a reason and nothing else happens. Costs nothing in frames without requests.
+#[derive(Clone, Debug, Default)]
+pub struct DisconPlugin {
+    /// Where the model comes from. Default the folder `assets/models/small`.
+    pub model: ModelSource,
+    /// Settings at the start; later in the resource [`DisconSettings`].
+    pub settings: DisconSettings,
+}
+
+impl DisconPlugin {
+    /// A plugin with a model folder.
+    pub fn from_folder(folder: impl Into<std::path::PathBuf>) -> Self {
+        Self { model: ModelSource::Folder(folder.into()), ..Self::default() }
+    }
+
+    /// The same with other settings.
+    #[must_use]
+    pub fn with_settings(mut self, settings: DisconSettings) -> Self {
+        self.settings = settings;
+        self
+    }
+}
+
+impl Plugin for DisconPlugin {
+    fn build(&self, app: &mut App) {
+        request::build(app, self.model.clone(), self.settings.clone(), gpu::KERNEL_VERSION);
+    }
+
+    // Not in `build`, so that the plugin may stand before `RenderPlugin`.
+    fn finish(&self, app: &mut App) {
+        if app.get_sub_app(RenderApp).is_none() {
+            request::without_renderer(app);
+            return;
+        }
+        let sender = request::connect(app);
+        if let Some(render_app) = app.get_sub_app_mut(RenderApp) {
+            render::build(render_app, sender);
+        }
+    }
+}

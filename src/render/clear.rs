@@ -1,0 +1,46 @@
+//! Textures get a colour before anybody sees them.
+
+use super::extract::{Queued, RenderSettings};
+use bevy::prelude::*;
+use bevy::render::render_asset::RenderAssets;
+use bevy::render::renderer::RenderQueue;
+use bevy::render::texture::GpuImage;
+
+/// Fills all levels of new textures with the neutral colour, in the frame in which Bevy makes them.
+pub fn clear_textures(
+    mut queued: ResMut<Queued>,
+    settings: Res<RenderSettings>,
+    images: Res<RenderAssets<GpuImage>>,
+    queue: Res<RenderQueue>,
+) {
+    if queued.clear.is_empty() {
+        return;
+    }
+    let [red, green, blue] = settings.neutral;
+    queued.clear.retain(|image| {
+        let Some(image) = images.get(*image) else { return true };
+        for level in 0..image.texture.mip_level_count() {
+            let size = level_size(&image.texture, level);
+            let pixels = [red, green, blue, 255].repeat((size.width * size.height) as usize);
+            write_level(&queue, &image.texture, level, &pixels);
+        }
+        false
+    });
+}
+
+/// Width and height of a mip level.
+fn level_size(texture: &wgpu::Texture, level: u32) -> wgpu::Extent3d {
+    let side = |side: u32| (side >> level).max(1);
+    wgpu::Extent3d { width: side(texture.width()), height: side(texture.height()), depth_or_array_layers: 1 }
+}
+
+/// Uploads RGBA bytes into a level.
+pub fn write_level(queue: &wgpu::Queue, texture: &wgpu::Texture, level: u32, pixels: &[u8]) {
+    let size = level_size(texture, level);
+    queue.write_texture(
+        wgpu::TexelCopyTextureInfo { mip_level: level, ..texture.as_image_copy() },
+        pixels,
+        wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row: Some(4 * size.width), rows_per_image: None },
+        size,
+    );
+}

@@ -1,0 +1,73 @@
+//! The render world's side of the plugin: jobs become compute passes, a few milliseconds in each frame.
+//!
+//! | system | schedule | does |
+//! |---|---|---|
+//! | `restart` | `RenderStartup` | new state for a new device |
+//! | `extract_commands` | `ExtractSchedule` | takes what the main world asks for |
+//! | `prepare_model` | `Render`, `PrepareResources` | kernels and weights, on a task thread |
+//! | `prepare_slots` | the same | buffers for the next shape of texture, on a task thread |
+//! | `clear_textures` | the same | the neutral colour in new textures |
+//! | `run_jobs` | `RenderGraph`, before all cameras | dispatches within the budget |
+//!
+//! `run_jobs` submits its own command buffers, before those of the frame: they are bounded and timed one by one, cameras
+//! of the same frame see their results, and nothing depends on `CorePipelinePlugin`, which submits what others record.
+
+mod active;
+mod budget;
+mod clear;
+mod extract;
+mod prepare;
+mod read_back;
+mod run;
+mod timing;
+
+use crate::request::link::{Report, ReportSender};
+use bevy::app::SubApp;
+use bevy::prelude::*;
+use bevy::render::renderer::{RenderAdapterInfo, RenderDevice, RenderGraph, RenderGraphSystems, RenderQueue};
+use bevy::render::{ExtractSchedule, Render, RenderStartup, RenderSystems};
+
+/// How often a device was set up.
+#[derive(Resource, Default)]
+struct Devices(u32);
+
+/// Adds the systems to the render world.
+pub fn build(render_app: &mut SubApp, sender: ReportSender) {
+    render_app
+        .insert_resource(sender)
+        .init_resource::<Devices>()
+        .init_resource::<extract::RenderSettings>()
+        .add_systems(RenderStartup, restart)
+        .add_systems(ExtractSchedule, extract::extract_commands)
+        .add_systems(
+            Render,
+            (prepare::prepare_model, prepare::prepare_slots, clear::clear_textures)
+                .chain()
+                .in_set(RenderSystems::PrepareResources),
+        )
+        .add_systems(
+            RenderGraph,
+            run::run_jobs.after(RenderGraphSystems::Begin).before(RenderGraphSystems::Render),
+        );
+}
+
+/// Starts from nothing on a new device.
+fn restart(
+    device: Res<RenderDevice>,
+    queue: Res<RenderQueue>,
+    info: Res<RenderAdapterInfo>,
+    sender: Res<ReportSender>,
+    mut devices: ResMut<Devices>,
+    mut commands: Commands,
+) {
+    if devices.0 > 0 {
+        sender.send(Report::DeviceReplaced);
+    }
+    devices.0 += 1;
+    commands.insert_resource(extract::Queued::default());
+    commands.insert_resource(prepare::ModelOnGpu::new(device.wgpu_device(), &info));
+    commands.insert_resource(prepare::Slots::default());
+    commands.insert_resource(active::Active::default());
+    commands.insert_resource(budget::Controller::default());
+    commands.insert_resource(timing::Timer::new(device.wgpu_device(), &queue));
+}

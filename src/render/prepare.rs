@@ -1,0 +1,166 @@
+//! Kernels, weights and buffers, made on task threads.
+
+use super::extract::{Queued, RenderSettings};
+use crate::gpu::{GpuError, GpuWeights, JobSlot, KernelVariant, Pipelines, Recording};
+use crate::model::Model;
+use crate::request::link::{Report, ReportSender};
+use crate::sampling::PlanShape;
+use bevy::prelude::*;
+use bevy::render::renderer::{RenderAdapterInfo, RenderDevice, RenderQueue};
+use bevy::tasks::{AsyncComputeTaskPool, Task, block_on, poll_once};
+use std::sync::Arc;
+
+/// A model that can run.
+pub struct GpuModel {
+    /// The model.
+    pub model: Arc<Model>,
+    /// Its kernels.
+    pub pipelines: Pipelines,
+    /// Its weights.
+    pub weights: GpuWeights,
+}
+
+enum State {
+    Nothing,
+    Preparing(Task<Result<GpuModel, GpuError>>),
+    Ready(Arc<GpuModel>),
+    Unusable,
+}
+
+/// The model in use, or on its way.
+#[derive(Resource)]
+pub struct ModelOnGpu {
+    state: State,
+    variant: KernelVariant,
+    computes: bool,
+}
+
+impl ModelOnGpu {
+    /// No model yet.
+    pub fn new(device: &wgpu::Device, info: &RenderAdapterInfo) -> Self {
+        let variant = KernelVariant::choose(info, device.features());
+        let computes = device.limits().max_compute_invocations_per_workgroup > 0;
+        Self { state: State::Nothing, variant, computes }
+    }
+
+    /// The model, once kernels and weights are in place.
+    pub fn get(&self) -> Option<&Arc<GpuModel>> {
+        match &self.state {
+            State::Ready(model) => Some(model),
+            State::Nothing | State::Preparing(_) | State::Unusable => None,
+        }
+    }
+
+    /// True if no job can ever run.
+    pub fn is_unusable(&self) -> bool {
+        matches!(self.state, State::Unusable)
+    }
+}
+
+/// Compiles kernels and uploads weights, some tenths of a second on a task thread.
+pub fn prepare_model(
+    mut gpu: ResMut<ModelOnGpu>,
+    mut queued: ResMut<Queued>,
+    mut slots: ResMut<Slots>,
+    device: Res<RenderDevice>,
+    queue: Res<RenderQueue>,
+    sender: Res<ReportSender>,
+) {
+    if queued.model.is_some() {
+        let model = queued.model.take();
+        *slots = Slots::default();
+        gpu.state = match model.filter(|_| gpu.computes) {
+            Some(model) => State::Preparing(prepare(model, &device, &queue, gpu.variant)),
+            None => {
+                sender.send(Report::Unusable("the graphics device has no compute shaders (WebGL?)".into()));
+                State::Unusable
+            }
+        };
+    }
+    let State::Preparing(task) = &mut gpu.state else { return };
+    let Some(result) = block_on(poll_once(task)) else { return };
+    gpu.state = match result {
+        Ok(model) => {
+            debug!("model on the GPU: {} kB of weights, {:?} kernels", model.weights.bytes() / 1000, gpu.variant);
+            State::Ready(Arc::new(model))
+        }
+        Err(error) => {
+            queued.jobs.clear();
+            queued.uploads.clear();
+            sender.send(Report::Unusable(error.to_string()));
+            State::Unusable
+        }
+    };
+}
+
+fn prepare(
+    model: Arc<Model>,
+    device: &RenderDevice,
+    queue: &RenderQueue,
+    variant: KernelVariant,
+) -> Task<Result<GpuModel, GpuError>> {
+    let (device, queue) = (device.wgpu_device().clone(), queue.clone());
+    AsyncComputeTaskPool::get().spawn(async move {
+        let pipelines = Pipelines::compile(&device, variant, &model.discon.config)?;
+        let weights = GpuWeights::upload(&device, &queue, &model)?;
+        Ok(GpuModel { model, pipelines, weights })
+    })
+}
+
+/// Buffers and bind groups by shape of texture.
+#[derive(Resource, Default)]
+pub struct Slots {
+    /// Least recently used first.
+    ready: Vec<(PlanShape, Arc<JobSlot>)>,
+    building: Option<(PlanShape, Task<Result<JobSlot, GpuError>>)>,
+}
+
+impl Slots {
+    /// The slot of a shape, if it was made.
+    pub fn take(&mut self, shape: &PlanShape) -> Option<Arc<JobSlot>> {
+        let at = self.ready.iter().position(|(known, _)| known == shape)?;
+        self.ready[at..].rotate_left(1);
+        self.ready.last().map(|(_, slot)| slot.clone())
+    }
+
+    fn contains(&self, shape: &PlanShape) -> bool {
+        self.ready.iter().any(|(known, _)| known == shape)
+    }
+}
+
+/// Makes the slot of the next job while the one before it runs.
+pub fn prepare_slots(
+    gpu: Res<ModelOnGpu>,
+    settings: Res<RenderSettings>,
+    device: Res<RenderDevice>,
+    sender: Res<ReportSender>,
+    mut slots: ResMut<Slots>,
+    mut queued: ResMut<Queued>,
+) {
+    let Some(model) = gpu.get() else { return };
+    if let Some((shape, task)) = &mut slots.building {
+        let Some(result) = block_on(poll_once(task)) else { return };
+        let shape = shape.clone();
+        slots.building = None;
+        match result {
+            Ok(slot) => {
+                slots.ready.push((shape, Arc::new(slot)));
+                let surplus = slots.ready.len().saturating_sub(settings.kept_shapes);
+                slots.ready.drain(..surplus);
+            }
+            Err(error) => {
+                let failed = queued.jobs.extract_if(.., |job| job.plan.shape == shape);
+                failed.for_each(|job| sender.send(Report::Failed(job.ticket, error.to_string())));
+            }
+        }
+    }
+    let Some(next) = queued.next(|_| true).map(|at| &queued.jobs[at].plan.shape) else { return };
+    if !slots.contains(next) {
+        let (shape, model, device) = (next.clone(), model.clone(), device.wgpu_device().clone());
+        let task = AsyncComputeTaskPool::get().spawn(async move {
+            let recording = Recording::new(&model.model, &shape, model.pipelines.variant());
+            JobSlot::new(&device, &model.pipelines, &model.weights, Arc::new(recording))
+        });
+        slots.building = Some((next.clone(), task));
+    }
+}

@@ -1,0 +1,77 @@
+//! Finished pictures on their way to the disk cache. Nobody waits for them.
+
+use crate::request::disk::DiskFile;
+use bevy::log::{debug, warn};
+use bevy::tasks::IoTaskPool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// A copy of a picture that the GPU has been told to make.
+pub struct ReadBack {
+    buffer: wgpu::Buffer,
+    row: u32,
+    file: DiskFile,
+}
+
+/// Copies that are on their way, for the node to know that the device has to be polled.
+static PENDING: AtomicUsize = AtomicUsize::new(0);
+
+/// True while a copy is on its way.
+pub fn is_pending() -> bool {
+    PENDING.load(Ordering::Relaxed) > 0
+}
+
+impl ReadBack {
+    /// Copies level 0 of a texture into a buffer.
+    pub fn record(
+        device: &wgpu::Device,
+        encoder: &mut wgpu::CommandEncoder,
+        texture: &wgpu::Texture,
+        file: DiskFile,
+    ) -> Self {
+        let (width, height) = (texture.width(), texture.height());
+        let row = (4 * width).next_multiple_of(wgpu::COPY_BYTES_PER_ROW_ALIGNMENT);
+        let buffer = device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("discon disk cache"),
+            size: u64::from(row) * u64::from(height),
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        encoder.copy_texture_to_buffer(
+            texture.as_image_copy(),
+            wgpu::TexelCopyBufferInfo {
+                buffer: &buffer,
+                layout: wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row: Some(row), rows_per_image: None },
+            },
+            wgpu::Extent3d { width, height, depth_or_array_layers: 1 },
+        );
+        Self { buffer, row, file }
+    }
+
+    /// After the submission: writes the file on a task thread as soon as the copy is done.
+    pub fn submitted(self) {
+        PENDING.fetch_add(1, Ordering::Relaxed);
+        let buffer = self.buffer.clone();
+        buffer.map_async(wgpu::MapMode::Read, .., move |result| {
+            PENDING.fetch_sub(1, Ordering::Relaxed);
+            // Fails when the device was lost; the texture is generated again then.
+            if result.is_ok() {
+                IoTaskPool::get().spawn(async move { self.store() }).detach();
+            }
+        });
+    }
+
+    fn store(&self) {
+        static WARNED: AtomicBool = AtomicBool::new(false);
+        let used = 4 * self.file.size.0 as usize;
+        let mapped = self.buffer.get_mapped_range(..);
+        let pixels: Vec<u8> = mapped.chunks_exact(self.row as usize).flat_map(|row| &row[..used]).copied().collect();
+        drop(mapped);
+        match self.file.write(&pixels) {
+            Ok(()) => debug!("texture {} is in the disk cache", self.file.key),
+            Err(error) if !WARNED.swap(true, Ordering::Relaxed) => {
+                warn!("the disk cache in {} cannot be written: {error}", self.file.folder.display());
+            }
+            Err(_) => {}
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The node: some dispatches in each frame.
+
+use super::active::{Active, ActiveJob};
+use super::budget::{Controller, Phase};
+use super::clear::write_level;
+use super::extract::{Queued, RenderSettings};
+use super::prepare::{GpuModel, ModelOnGpu, Slots};
+use super::read_back;
+use super::timing::Timer;
+use crate::gpu::{GpuError, MipChain};
+use crate::request::link::{Report, ReportSender, Ticket};
+use bevy::ecs::system::SystemParam;
+use bevy::prelude::*;
+use bevy::render::render_asset::RenderAssets;
+use bevy::render::renderer::{RenderDevice, RenderQueue};
+use bevy::render::texture::GpuImage;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// What the node reads.
+#[derive(SystemParam)]
+pub struct Gpu<'w> {
+    device: Res<'w, RenderDevice>,
+    queue: Res<'w, RenderQueue>,
+    images: Res<'w, RenderAssets<GpuImage>>,
+    model: Res<'w, ModelOnGpu>,
+    settings: Res<'w, RenderSettings>,
+    sender: Res<'w, ReportSender>,
+}
+
+/// Textures whose last submission runs.
+#[derive(Default)]
+pub struct Finishing(Arc<AtomicUsize>);
+
+/// Spends the budget of this frame.
+pub fn run_jobs(
+    gpu: Gpu,
+    mut queued: ResMut<Queued>,
+    mut active: ResMut<Active>,
+    mut slots: ResMut<Slots>,
+    mut controller: ResMut<Controller>,
+    mut timer: ResMut<Timer>,
+    finishing: Local<Finishing>,
+) {
+    if timer.is_waiting() || read_back::is_pending() || finishing.0.load(Ordering::Relaxed) > 0 {
+        // Runs callbacks and returns at once. Without cameras nobody else would do it.
+        gpu.device.wgpu_device().poll(wgpu::PollType::Poll).ok();
+        timer.collect(|sample| controller.learn(sample.phase, sample.work, sample.ms));
+    }
+    let Some(model) = gpu.model.get() else { return };
+    upload_one(&gpu, model, &mut queued, &finishing);
+
+    let mut ms = controller.frame_ms(gpu.settings.budget_ms, timer.outstanding_ms());
+    while ms > 0.0 {
+        if active.0.is_none() {
+            active.0 = start_next(&gpu, model, &mut queued, &mut slots);
+        }
+        let Some(job) = &mut active.0 else { break };
+        let phase = job.phase();
+        // Less than a twentieth is not worth a submission, except that every frame makes progress.
+        if ms < 0.05 * gpu.settings.budget_ms {
+            break;
+        }
+        let limit = controller.fitting(phase, ms).min(gpu.settings.max_gflop_per_submission);
+        ms -= submit_slice(&gpu, job, limit, &controller, &mut timer);
+        gpu.sender.send(Report::Progress(job.ticket, job.fraction()));
+        if job.is_complete() {
+            report_when_done(&gpu, job.ticket, &finishing);
+            active.0 = None;
+        }
+    }
+}
+
+/// Submits one bounded piece of a job; its expected time in milliseconds.
+fn submit_slice(gpu: &Gpu, job: &mut ActiveJob, limit: f32, controller: &Controller, timer: &mut Timer) -> f32 {
+    let device = gpu.device.wgpu_device();
+    let slice = job.take(limit);
+    let span = timer.begin(device);
+    let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("discon") });
+    job.encode(
+        &mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+            label: Some(match slice.phase {
+                Phase::Tokens => "discon tokens",
+                Phase::Latents => "discon latents",
+                Phase::Decode => "discon decode",
+            }),
+            timestamp_writes: timer.writes(span),
+        }),
+        &slice,
+    );
+    timer.resolve(span, &mut encoder);
+    let read_back = if job.is_complete() { job.read_back(device, &mut encoder) } else { None };
+    gpu.queue.submit([encoder.finish()]);
+    let expected_ms = controller.expected_ms(slice.phase, slice.work);
+    timer.submitted(span, &gpu.queue, (slice.phase, slice.work), expected_ms);
+    if let Some(read_back) = read_back {
+        read_back.submitted();
+    }
+    expected_ms
+}
+
+/// The next job whose texture and buffers exist.
+fn start_next(gpu: &Gpu, model: &GpuModel, queued: &mut Queued, slots: &mut Slots) -> Option<ActiveJob> {
+    loop {
+        let at = queued.next(|job| gpu.images.get(job.ticket.image).is_some())?;
+        let slot = slots.take(&queued.jobs[at].plan.shape)?;
+        let job = queued.jobs.swap_remove(at);
+        let ticket = job.ticket;
+        let image = gpu.images.get(ticket.image)?;
+        match ActiveJob::start(job, slot, &image.texture, model, gpu.device.wgpu_device(), &gpu.queue) {
+            Ok(job) => return Some(job),
+            Err(error) => gpu.sender.send(Report::Failed(ticket, error.to_string())),
+        }
+    }
+}
+
+/// Fills one texture from the disk cache; one per frame, since an upload costs time on the processor.
+fn upload_one(gpu: &Gpu, model: &GpuModel, queued: &mut Queued, finishing: &Finishing) {
+    let ready = |(ticket, _): &(Ticket, Vec<u8>)| gpu.images.get(ticket.image).is_some();
+    let Some((ticket, pixels)) = queued.uploads.iter().position(ready).and_then(|at| queued.uploads.remove(at)) else {
+        return;
+    };
+    let Some(image) = gpu.images.get(ticket.image) else { return };
+    match upload(gpu, model, &image.texture, &pixels) {
+        Ok(()) => report_when_done(gpu, ticket, finishing),
+        Err(error) => gpu.sender.send(Report::Failed(ticket, error.to_string())),
+    }
+}
+
+fn upload(gpu: &Gpu, model: &GpuModel, texture: &wgpu::Texture, pixels: &[u8]) -> Result<(), GpuError> {
+    let device = gpu.device.wgpu_device();
+    let mips = MipChain::new(device, &model.pipelines, texture)?;
+    write_level(&gpu.queue, texture, 0, pixels);
+    let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("discon mips") });
+    mips.encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()));
+    gpu.queue.submit([encoder.finish()]);
+    Ok(())
+}
+
+/// Reports a texture when the GPU has finished all that was submitted for it.
+fn report_when_done(gpu: &Gpu, ticket: Ticket, finishing: &Finishing) {
+    finishing.0.fetch_add(1, Ordering::Relaxed);
+    let (sender, count) = (gpu.sender.clone(), finishing.0.clone());
+    gpu.queue.on_submitted_work_done(move || {
+        count.fetch_sub(1, Ordering::Relaxed);
+        sender.send(Report::Done(ticket));
+    });
+}

@@ -1,0 +1,77 @@
+//! What the plugin says about requests.
+
+use crate::sampling::Recipe;
+use bevy::prelude::*;
+
+/// Where the picture of a texture came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Reflect)]
+pub enum TextureSource {
+    /// It was generated now.
+    Generated,
+    /// An equal recipe had been finished before.
+    Memory,
+    /// It was read from the disk cache.
+    Disk,
+}
+
+/// Why there is no picture. The texture keeps its neutral colour.
+#[derive(Clone, Debug, PartialEq, Eq, Reflect, thiserror::Error)]
+pub enum TextureError {
+    /// The model cannot follow the recipe.
+    #[error("{0}")]
+    Recipe(String),
+    /// There is no model.
+    #[error("{0}")]
+    Model(String),
+    /// The program has no renderer, so nothing can be generated on a GPU.
+    #[error("there is no renderer: textures are generated on the GPU (`RenderPlugin` is missing or has no backend)")]
+    NoRenderer,
+    /// The graphics device cannot run the model.
+    #[error("{0}")]
+    Gpu(String),
+    /// It was cancelled by [`TextureGenerator::cancel`](super::TextureGenerator::cancel).
+    #[error("the request was cancelled")]
+    Cancelled,
+}
+
+/// A texture has its picture, in all mip levels. Sent once per request.
+#[derive(Message, Clone, Debug, PartialEq, Reflect)]
+pub struct TextureReady {
+    /// The texture.
+    pub image: AssetId<Image>,
+    /// What was asked for.
+    pub recipe: Recipe,
+    /// Where the picture came from.
+    pub source: TextureSource,
+}
+
+/// A texture stays without picture. Sent once per request.
+#[derive(Message, Clone, Debug, PartialEq, Reflect)]
+pub struct TextureFailed {
+    /// The texture.
+    pub image: AssetId<Image>,
+    /// What was asked for.
+    pub recipe: Recipe,
+    /// The reason.
+    pub error: TextureError,
+}
+
+/// The texture of an entity with [`GenerateTexture`](super::GenerateTexture) has its picture.
+#[derive(EntityEvent, Clone, Debug, Reflect)]
+pub struct TextureGenerated {
+    /// The entity that asked.
+    pub entity: Entity,
+    /// Its texture: the handle in [`GeneratedTexture`](super::GeneratedTexture).
+    pub image: Handle<Image>,
+    /// Where the picture came from.
+    pub source: TextureSource,
+}
+
+/// The texture of an entity with [`GenerateTexture`](super::GenerateTexture) stays without picture.
+#[derive(EntityEvent, Clone, Debug, Reflect)]
+pub struct TextureNotGenerated {
+    /// The entity that asked.
+    pub entity: Entity,
+    /// The reason.
+    pub error: TextureError,
+}

@@ -1,0 +1,34 @@
+//! The main world's side of the plugin: who asked for which texture, how far it is, and which textures are kept.
+//!
+//! Life of a request:
+//!
+//! 1. [`GenerateTexture`] on an entity or [`TextureGenerator::generate`] allocates the final [`Image`] at once and notes
+//!    an entry in the [`TextureStore`]. Equal recipes share one entry.
+//! 2. When the model is known, `start_requests` checks the recipe and looks into the disk cache; a hit is sent to the
+//!    render world as pixels, a miss as a plan.
+//! 3. The render world reports over a channel; `collect_reports` turns reports into [`TextureProgress`],
+//!    [`TextureReady`], [`TextureFailed`] and the entity events.
+//!
+//! This module knows nothing of the GPU beyond the types in [`link`].
+//!
+//! [`Image`]: bevy::image::Image
+
+pub mod disk;
+mod entities;
+mod events;
+mod generator;
+pub mod link;
+mod model_source;
+mod settings;
+mod store;
+mod systems;
+mod target;
+
+pub use entities::{GenerateTexture, GeneratedTexture, TextureProgress};
+pub use events::{TextureError, TextureFailed, TextureGenerated, TextureNotGenerated, TextureReady, TextureSource};
+pub use generator::TextureGenerator;
+pub use model_source::{DisconModel, ModelSource};
+pub use settings::DisconSettings;
+pub use store::{TextureState, TextureStore};
+pub use systems::{DisconSystems, build, connect, without_renderer};
+pub use target::{mip_levels, target_image, texture_bytes};

@@ -1,0 +1,106 @@
+//! Settings that a game may change at any time.
+
+use bevy::prelude::*;
+use std::path::PathBuf;
+
+/// How much the generator may take, and what it keeps. A resource: changes apply from the next frame on.
+#[derive(Resource, Clone, Debug, PartialEq, Reflect)]
+#[reflect(Resource, Default)]
+pub struct DisconSettings {
+    /// Time on the GPU that generation may take in each frame, in milliseconds.
+    ///
+    /// Higher values finish textures sooner and leave less of the frame to the game. How much work fits is measured
+    /// while textures are generated; at least one dispatch runs each frame, so that every value makes progress.
+    /// The value never changes a picture. Range 0.1..=1000.0, default 4.0.
+    pub budget_ms: f32,
+    /// Most work of one submission, in billions of floating-point operations.
+    ///
+    /// A bound for the time that the GPU cannot be taken away from the generator, also while nothing is measured yet.
+    /// Smaller values cost some microseconds for each further submission. Range 0.01..=1000.0, default 4.0.
+    pub max_gflop_per_submission: f32,
+    /// Folder where finished textures are kept between runs of the program, made if it is missing.
+    ///
+    /// A hit costs a read, a PNG decode on a task thread and an upload instead of a generation. Storing costs one
+    /// copy on the GPU and an asynchronous readback after the texture is ready. The key covers the recipe, the model
+    /// and the version of the kernels, so folders can be shared and never have to be cleared. Several programs may
+    /// use one folder. Default none; see [`DisconSettings::user_cache_folder`].
+    pub disk_cache: Option<PathBuf>,
+    /// Most bytes in that folder; the files that were used longest ago are deleted first.
+    /// About 100 kB for a texture of 256x256. Default 256 MiB.
+    pub disk_cache_bytes: u64,
+    /// Bytes of GPU memory in finished textures that stay for the next equal request although no handle is left;
+    /// those used longest ago go first. 0 keeps none. A texture of 256x256 has 350 kB. Default 64 MiB.
+    pub memory_cache_bytes: u64,
+    /// Shapes of textures (size, tiling, rounds) whose buffers stay on the GPU for the next texture of that shape.
+    ///
+    /// Each takes some MB (the `small` model at 256x256: about 10 MB) and saves about 20 ms on a task thread.
+    /// Range 1..=64, default 2.
+    pub kept_shapes: usize,
+    /// Colour of a texture until it is ready, and of one that failed: red, green and blue as in a picture (sRGB).
+    /// Costs one upload per texture. Default `[128, 128, 128]`.
+    pub neutral: [u8; 3],
+}
+
+impl Default for DisconSettings {
+    fn default() -> Self {
+        Self {
+            budget_ms: 4.0,
+            max_gflop_per_submission: 4.0,
+            disk_cache: None,
+            disk_cache_bytes: 256 << 20,
+            memory_cache_bytes: 64 << 20,
+            kept_shapes: 2,
+            neutral: [128; 3],
+        }
+    }
+}
+
+impl DisconSettings {
+    /// The same with a disk cache in `folder`.
+    #[must_use]
+    pub fn with_disk_cache(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.disk_cache = Some(folder.into());
+        self
+    }
+
+    /// The same with another budget in milliseconds per frame.
+    #[must_use]
+    pub fn with_budget_ms(mut self, budget_ms: f32) -> Self {
+        self.budget_ms = budget_ms;
+        self
+    }
+
+    /// The folder in which programs of this user keep files that can be made again, and `name` in it; none if the
+    /// system does not say.
+    pub fn user_cache_folder(name: &str) -> Option<PathBuf> {
+        let home = |variable: &str| std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let folder = if cfg!(windows) {
+            home("LOCALAPPDATA")?
+        } else if cfg!(target_os = "macos") {
+            home("HOME")?.join("Library/Caches")
+        } else {
+            home("XDG_CACHE_HOME").or_else(|| Some(home("HOME")?.join(".cache")))?
+        };
+        Some(folder.join(name))
+    }
+
+    /// The settings within their ranges.
+    #[must_use]
+    pub fn clamped(&self) -> Self {
+        let within = |value: f32, low: f32, high: f32, default: f32| {
+            if value.is_finite() { value.clamp(low, high) } else { default }
+        };
+        let default = Self::default();
+        Self {
+            budget_ms: within(self.budget_ms, 0.1, 1000.0, default.budget_ms),
+            max_gflop_per_submission: within(
+                self.max_gflop_per_submission,
+                0.01,
+                1000.0,
+                default.max_gflop_per_submission,
+            ),
+            kept_shapes: self.kept_shapes.clamp(1, 64),
+            ..self.clone()
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The final texture, allocated when it is asked for.
+
+use crate::sampling::recipe::SIZE_RANGE;
+use bevy::asset::RenderAssetUsages;
+use bevy::image::{ImageAddressMode, ImageFilterMode, ImageSampler, ImageSamplerDescriptor};
+use bevy::prelude::*;
+use bevy::render::render_resource::{
+    Extent3d, TextureDimension, TextureFormat, TextureUsages, TextureViewDescriptor,
+};
+
+/// An image without content that the generator can fill: sampled as sRGB, written as bytes, with all mip levels,
+/// repeating. A size that no recipe may have is moved into range; such a recipe fails later, with a reason.
+///
+/// The image lives on the GPU alone and has no data in the main world, so that it survives `Assets::get_mut` and
+/// a new graphics device: Bevy makes or keeps the texture, and the generator fills it.
+pub fn target_image((width, height): (u32, u32)) -> Image {
+    let within = |side: u32| side.clamp(*SIZE_RANGE.start(), *SIZE_RANGE.end()).next_multiple_of(16);
+    let size = Extent3d { width: within(width), height: within(height), depth_or_array_layers: 1 };
+    let mut image =
+        Image::new_uninit(size, TextureDimension::D2, TextureFormat::Rgba8Unorm, RenderAssetUsages::RENDER_WORLD);
+    let descriptor = &mut image.texture_descriptor;
+    descriptor.mip_level_count = mip_levels(size.width, size.height);
+    // Storage textures cannot be sRGB, so kernels write encoded colours and materials read through an sRGB view.
+    descriptor.view_formats = &[TextureFormat::Rgba8UnormSrgb];
+    descriptor.usage = TextureUsages::TEXTURE_BINDING
+        | TextureUsages::STORAGE_BINDING
+        | TextureUsages::COPY_SRC
+        | TextureUsages::COPY_DST;
+    image.texture_view_descriptor = Some(TextureViewDescriptor {
+        label: Some("discon texture"),
+        format: Some(TextureFormat::Rgba8UnormSrgb),
+        // Without it the view would inherit a usage that sRGB formats do not have.
+        usage: Some(TextureUsages::TEXTURE_BINDING),
+        ..default()
+    });
+    image.sampler = ImageSampler::Descriptor(ImageSamplerDescriptor {
+        label: Some("discon texture".into()),
+        address_mode_u: ImageAddressMode::Repeat,
+        address_mode_v: ImageAddressMode::Repeat,
+        mag_filter: ImageFilterMode::Linear,
+        min_filter: ImageFilterMode::Linear,
+        mipmap_filter: ImageFilterMode::Linear,
+        anisotropy_clamp: 16,
+        ..default()
+    });
+    image
+}
+
+/// Levels down to 1x1.
+pub fn mip_levels(width: u32, height: u32) -> u32 {
+    u32::BITS - width.max(height).leading_zeros()
+}
+
+/// Bytes of a target with all levels, about.
+pub fn texture_bytes((width, height): (u32, u32)) -> u64 {
+    u64::from(width) * u64::from(height) * 16 / 3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_have_all_levels_and_a_legal_size() {
+        for (asked, size, levels) in [
+            ((256, 256), (256, 256), 9),
+            ((1024, 64), (1024, 64), 11),
+            ((0, 70), (64, 80), 7),
+            ((100_000, 65), (1024, 80), 11),
+        ] {
+            let image = target_image(asked);
+            assert_eq!((image.width(), image.height()), size, "{asked:?}");
+            assert_eq!(image.texture_descriptor.mip_level_count, levels, "{asked:?}");
+            assert!(image.data.is_none(), "nothing is kept in the main world");
+        }
+    }
+}
