@@ -65,7 +65,7 @@ pub mod train;
 pub mod prelude {
     pub use crate::plugin::DisconPlugin;
     pub use crate::request::{
-        DisconModel, DisconSettings, GenerateTexture, GeneratedTexture, ModelSource, TextureError, TextureFailed,
+        DisconModel, DisconSettings, GenerateTexture, GeneratedTexture, ModelSource, GenerationError, TextureFailed,
         TextureGenerated, TextureGenerator, TextureNotGenerated, TextureProgress, TextureReady, TextureSource,
         TextureState, TextureStore,
     };

@@ -16,7 +16,7 @@ pub enum TextureSource {
 
 /// Why there is no picture. The texture keeps its neutral colour.
 #[derive(Clone, Debug, PartialEq, Eq, Reflect, thiserror::Error)]
-pub enum TextureError {
+pub enum GenerationError {
     /// The model cannot follow the recipe.
     #[error("{0}")]
     Recipe(String),
@@ -53,7 +53,7 @@ pub struct TextureFailed {
     /// What was asked for.
     pub recipe: Recipe,
     /// The reason.
-    pub error: TextureError,
+    pub error: GenerationError,
 }
 
 /// The texture of an entity with [`GenerateTexture`](super::GenerateTexture) has its picture.
@@ -73,5 +73,5 @@ pub struct TextureNotGenerated {
     /// The entity that asked.
     pub entity: Entity,
     /// The reason.
-    pub error: TextureError,
+    pub error: GenerationError,
 }

@@ -53,7 +53,7 @@ impl TextureGenerator<'_> {
     }
 
     /// Ends the work on a texture although handles exist; requests fail with
-    /// [`TextureError::Cancelled`](super::TextureError::Cancelled). A later equal request starts again, in the same texture.
+    /// [`GenerationError::Cancelled`](super::GenerationError::Cancelled). A later equal request starts again, in the same texture.
     pub fn cancel(&mut self, image: impl Into<AssetId<Image>>) {
         self.store.cancel(image.into(), &mut self.outbox);
     }

@@ -25,7 +25,7 @@ mod systems;
 mod target;
 
 pub use entities::{GenerateTexture, GeneratedTexture, TextureProgress};
-pub use events::{TextureError, TextureFailed, TextureGenerated, TextureNotGenerated, TextureReady, TextureSource};
+pub use events::{GenerationError, TextureFailed, TextureGenerated, TextureNotGenerated, TextureReady, TextureSource};
 pub use generator::TextureGenerator;
 pub use model_source::{DisconModel, ModelSource};
 pub use settings::DisconSettings;

@@ -1,6 +1,6 @@
 //! All textures that were asked for and still exist.
 
-use super::events::{TextureError, TextureSource};
+use super::events::{GenerationError, TextureSource};
 use super::link::{Command, Outbox, Ticket};
 use super::target::{target_image, texture_bytes};
 use crate::sampling::Recipe;
@@ -18,7 +18,7 @@ pub enum TextureState {
     /// It has its picture.
     Ready(TextureSource),
     /// It keeps its neutral colour.
-    Failed(TextureError),
+    Failed(GenerationError),
 }
 
 impl TextureState {
@@ -62,7 +62,7 @@ pub struct TextureStore {
     /// Something changed that entities have to know.
     pub(super) news: bool,
     /// Why nothing can be generated.
-    pub(super) unusable: Option<TextureError>,
+    pub(super) unusable: Option<GenerationError>,
     /// Finished textures that stay without users, least recently used first.
     kept: Vec<Handle<Image>>,
     attempts: u64,
@@ -131,7 +131,7 @@ impl TextureStore {
     fn join(&mut self, image: AssetId<Image>, priority: i32, outbox: &mut Outbox) {
         let Some(entry) = self.entries.get_mut(&image) else { return };
         match &entry.state {
-            TextureState::Failed(TextureError::Cancelled) => {
+            TextureState::Failed(GenerationError::Cancelled) => {
                 entry.state = TextureState::Waiting;
                 entry.priority = priority;
                 self.to_start.push(image);
@@ -155,12 +155,12 @@ impl TextureStore {
     /// Marks an unfinished texture as cancelled.
     pub(super) fn cancel(&mut self, image: AssetId<Image>, outbox: &mut Outbox) {
         if self.entries.get(&image).is_some_and(|entry| !entry.state.is_finished()) {
-            self.fail(image, TextureError::Cancelled);
+            self.fail(image, GenerationError::Cancelled);
             outbox.0.push(Command::Cancel(image));
         }
     }
 
-    pub(super) fn fail(&mut self, image: AssetId<Image>, error: TextureError) {
+    pub(super) fn fail(&mut self, image: AssetId<Image>, error: GenerationError) {
         let Some(entry) = self.entries.get_mut(&image) else { return };
         entry.state = TextureState::Failed(error);
         self.to_announce.push(image);
@@ -168,7 +168,7 @@ impl TextureStore {
     }
 
     /// Fails everything that is unfinished, and every later request.
-    pub(super) fn fail_all(&mut self, error: &TextureError) {
+    pub(super) fn fail_all(&mut self, error: &GenerationError) {
         self.unusable = Some(error.clone());
         let unfinished = self.entries.iter().filter(|(_, entry)| !entry.state.is_finished());
         let unfinished: Vec<AssetId<Image>> = unfinished.map(|(image, _)| *image).collect();

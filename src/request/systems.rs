@@ -2,7 +2,7 @@
 
 use super::disk::{self, DiskFile};
 use super::entities::{self, GenerateTexture, GeneratedTexture, TextureProgress};
-use super::events::{TextureError, TextureFailed, TextureReady, TextureSource};
+use super::events::{GenerationError, TextureFailed, TextureReady, TextureSource};
 use super::link::{Command, Inbox, Job, Outbox, Report, ReportSender, Ticket};
 use super::model_source::{self, DisconModel, LoadingModel, ModelSource, ModelToLoad};
 use super::settings::DisconSettings;
@@ -81,7 +81,7 @@ pub fn connect(app: &mut App) -> ReportSender {
 
 /// Makes every request fail: there is no render world.
 pub fn without_renderer(app: &mut App) {
-    app.world_mut().resource_mut::<TextureStore>().unusable = Some(TextureError::NoRenderer);
+    app.world_mut().resource_mut::<TextureStore>().unusable = Some(GenerationError::NoRenderer);
     // Nobody would take the commands.
     app.add_systems(Last, (|mut outbox: ResMut<Outbox>| outbox.0.clear()).after(DisconSystems::Request));
 }
@@ -120,7 +120,7 @@ fn start_requests(
 ) {
     let unusable = match (&store.unusable, &*model) {
         (Some(error), _) => Some(error.clone()),
-        (None, DisconModel::Failed(reason)) => Some(TextureError::Model(reason.clone())),
+        (None, DisconModel::Failed(reason)) => Some(GenerationError::Model(reason.clone())),
         (None, _) => None,
     };
     if let Some(error) = unusable {
@@ -133,7 +133,7 @@ fn start_requests(
     for image in std::mem::take(&mut store.to_start) {
         let Some(entry) = store.entries.get(&image) else { continue };
         if let Err(error) = entry.recipe.validate(model) {
-            store.fail(image, TextureError::Recipe(error.to_string()));
+            store.fail(image, GenerationError::Recipe(error.to_string()));
             continue;
         }
         let file = disk_file(&settings, model, version.0, &entry.hash, entry.recipe.size);
@@ -166,7 +166,7 @@ fn generate(store: &mut TextureStore, outbox: &mut Outbox, model: &Model, ticket
     entry.source = TextureSource::Generated;
     match plan(model, &entry.recipe) {
         Ok(plan) => outbox.0.push(Command::Generate(Job { ticket, plan, priority: entry.priority, file })),
-        Err(error) => store.fail(ticket.image, TextureError::Recipe(error.to_string())),
+        Err(error) => store.fail(ticket.image, GenerationError::Recipe(error.to_string())),
     }
 }
 
@@ -193,12 +193,12 @@ fn collect_reports(
             Report::Done(ticket) => finish(&mut store, &mut images, ticket, settings.memory_cache_bytes),
             Report::Failed(ticket, reason) => {
                 if store.entry_of(ticket).is_some() {
-                    store.fail(ticket.image, TextureError::Gpu(reason));
+                    store.fail(ticket.image, GenerationError::Gpu(reason));
                 }
             }
             Report::Unusable(reason) => {
                 error!("{reason}");
-                store.fail_all(&TextureError::Gpu(reason));
+                store.fail_all(&GenerationError::Gpu(reason));
             }
             Report::DiskLookup(ticket, Some(pixels)) => {
                 if let Some(entry) = store.entry_of(ticket) {

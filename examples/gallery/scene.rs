@@ -1,0 +1,211 @@
+//! The room and what stands in it.
+
+use crate::options::Options;
+use bevy::core_pipeline::tonemapping::Tonemapping;
+use bevy::math::Affine2;
+use bevy::prelude::*;
+use bevy_discon::prelude::*;
+use std::f32::consts::PI;
+
+const HALF_WIDTH: f32 = 6.0;
+const HALF_DEPTH: f32 = 5.0;
+const HEIGHT: f32 = 4.6;
+
+/// A surface that is generated: its class, and its number in the room.
+#[derive(Component)]
+pub struct Surface {
+    class: String,
+    number: u64,
+}
+
+/// Lights and camera. They are there before the model is.
+pub fn light_room(mut commands: Commands) {
+    commands.insert_resource(ClearColor(Color::srgb(0.02, 0.025, 0.04)));
+    commands.insert_resource(GlobalAmbientLight { color: Color::srgb(0.75, 0.85, 1.0), brightness: 110.0, ..default() });
+    commands.spawn((
+        Camera3d::default(),
+        Projection::from(PerspectiveProjection { fov: 46.0_f32.to_radians(), ..default() }),
+        Tonemapping::AcesFitted,
+        Transform::from_xyz(0.0, 2.7, 9.6).looking_at(Vec3::new(0.0, 1.55, -1.0), Vec3::Y),
+    ));
+    // A cool light through the open front, a little from the left.
+    commands.spawn((
+        DirectionalLight {
+            color: Color::srgb(0.78, 0.87, 1.0),
+            illuminance: 2_200.0,
+            shadow_maps_enabled: true,
+            ..default()
+        },
+        Transform::from_xyz(-5.0, 7.0, 9.0).looking_at(Vec3::ZERO, Vec3::Y),
+    ));
+    // Warm spots above the exhibits.
+    for x in [-3.6, 0.0, 3.6] {
+        commands.spawn((
+            SpotLight {
+                color: Color::srgb(1.0, 0.8, 0.56),
+                intensity: 1_100_000.0,
+                range: 16.0,
+                outer_angle: 0.72,
+                inner_angle: 0.38,
+                shadow_maps_enabled: true,
+                ..default()
+            },
+            Transform::from_xyz(x, HEIGHT - 0.1, 2.4).looking_at(Vec3::new(x * 0.92, 0.7, -1.2), Vec3::Y),
+        ));
+    }
+}
+
+/// One thing in the room.
+struct Thing {
+    class: &'static str,
+    mesh: Mesh,
+    /// Repeats of the texture along both directions of the mesh's coordinates; whole numbers where a mesh closes.
+    repeats: Vec2,
+    place: Transform,
+}
+
+fn thing(class: &'static str, mesh: impl Into<Mesh>, repeats: (f32, f32), place: Transform) -> Thing {
+    Thing { class, mesh: mesh.into(), repeats: repeats.into(), place }
+}
+
+/// Walls, floor and columns: a texture covers about two metres.
+fn room() -> Vec<Thing> {
+    let wall = |width: f32| Plane3d::new(Vec3::Z, Vec2::new(width, HEIGHT / 2.0));
+    let middle = HEIGHT / 2.0;
+    let mut things = vec![
+        thing(
+            "wood_planks",
+            Plane3d::new(Vec3::Y, Vec2::new(HALF_WIDTH, HALF_DEPTH)),
+            (6.0, 5.0),
+            Transform::default(),
+        ),
+        thing("brick", wall(HALF_WIDTH), (6.0, 2.3), Transform::from_xyz(0.0, middle, -HALF_DEPTH)),
+        thing(
+            "stone_wall",
+            wall(HALF_DEPTH),
+            (5.0, 2.3),
+            Transform::from_xyz(-HALF_WIDTH, middle, 0.0).with_rotation(Quat::from_rotation_y(PI / 2.0)),
+        ),
+        thing(
+            "tiles",
+            wall(HALF_DEPTH),
+            (5.0, 2.3),
+            Transform::from_xyz(HALF_WIDTH, middle, 0.0).with_rotation(Quat::from_rotation_y(-PI / 2.0)),
+        ),
+    ];
+    for x in [-HALF_WIDTH + 0.5, -1.9, 1.9, HALF_WIDTH - 0.5] {
+        let place = Transform::from_xyz(x, middle, -HALF_DEPTH + 0.5);
+        things.push(thing("marble", Cylinder::new(0.3, HEIGHT), (1.0, 2.0), place));
+    }
+    things
+}
+
+/// Exhibits on plinths.
+fn exhibits() -> Vec<Thing> {
+    let ball = || Sphere::new(0.62).mesh().uv(48, 32);
+    let at = |x: f32, z: f32, y: f32| Transform::from_xyz(x, y, z);
+    let turned = |place: Transform, angle: f32| place.with_rotation(Quat::from_rotation_y(angle));
+    let (back, front) = (-2.2, 1.1);
+    let mut things = vec![
+        thing("rust", ball(), (2.0, 1.0), at(-4.2, back, 2.02)),
+        thing("scifi_panel", Cuboid::from_length(1.1), (1.0, 1.0), turned(at(-1.4, back, 1.95), 0.5)),
+        thing("lava", ball(), (2.0, 1.0), at(1.4, back, 2.02)),
+        thing("metal", Torus::new(0.24, 0.72), (4.0, 1.0), at(4.2, back, 2.1).with_rotation(Quat::from_rotation_x(1.2))),
+        thing("bark", Cylinder::new(0.45, 1.2), (2.0, 1.0), at(-3.0, front, 1.4)),
+        thing("grass", ball(), (2.0, 1.0), at(-1.0, front, 1.42)),
+        thing("rock", ball(), (2.0, 1.0), at(1.0, front, 1.42)),
+        thing("fabric", Cuboid::new(1.0, 1.0, 1.0), (1.0, 1.0), turned(at(3.0, front, 1.3), -0.6)),
+    ];
+    for (x, z, height) in [-4.2, -1.4, 1.4, 4.2].map(|x| (x, back, 1.4)).into_iter().chain([-3.0, -1.0, 1.0, 3.0].map(|x| (x, front, 0.8))) {
+        things.push(thing("concrete", Cuboid::new(1.0, height, 1.0), (0.5, 0.5 * height), at(x, z, height / 2.0)));
+    }
+    things
+}
+
+/// The look of a class beyond its colour.
+fn material(class: &str) -> StandardMaterial {
+    let (roughness, metallic, reflectance) = match class {
+        "metal" => (0.38, 0.75, 0.6),
+        "scifi_panel" => (0.45, 0.5, 0.5),
+        "rust" => (0.8, 0.25, 0.4),
+        "marble" | "tiles" => (0.22, 0.0, 0.5),
+        "wood_planks" | "lava" => (0.55, 0.0, 0.4),
+        _ => (0.9, 0.0, 0.25),
+    };
+    StandardMaterial { perceptual_roughness: roughness, metallic, reflectance, ..default() }
+}
+
+/// Puts everything in place as soon as the classes of the model are known.
+pub fn furnish(
+    model: Res<DisconModel>,
+    options: Res<Options>,
+    mut textures: TextureGenerator,
+    mut meshes: ResMut<Assets<Mesh>>,
+    mut materials: ResMut<Assets<StandardMaterial>>,
+    mut commands: Commands,
+) {
+    for (number, thing) in (0..).zip(room().into_iter().chain(exhibits())) {
+        let known = model.classes().iter().any(|class| class == thing.class);
+        // A model with other classes furnishes the room too.
+        let class = if known { Some(thing.class) } else { model.class(number) };
+        let Some(class) = class.map(ToString::to_string) else { return };
+        let texture = textures.generate(recipe(&class, 0, &options));
+        let material = materials.add(StandardMaterial {
+            base_color_texture: Some(texture),
+            uv_transform: Affine2::from_scale(thing.repeats),
+            ..material(thing.class)
+        });
+        commands.spawn((
+            Mesh3d(meshes.add(thing.mesh)),
+            MeshMaterial3d(material),
+            thing.place,
+            Surface { class, number: 0 },
+        ));
+    }
+}
+
+/// Equal for all surfaces of a class, so that they share one texture.
+fn recipe(class: &str, number: u64, options: &Options) -> Recipe {
+    Recipe::new(class).with_size(options.size, options.size).with_seed(options.seed + number)
+}
+
+/// Space: new textures, each shown from the first frame on and filled when its turn comes.
+pub fn next_seed(
+    keys: Res<ButtonInput<KeyCode>>,
+    options: Res<Options>,
+    mut surfaces: Query<(&mut Surface, &MeshMaterial3d<StandardMaterial>)>,
+    mut textures: TextureGenerator,
+    mut materials: ResMut<Assets<StandardMaterial>>,
+) {
+    if !keys.just_pressed(KeyCode::Space) {
+        return;
+    }
+    for (mut surface, material) in &mut surfaces {
+        surface.number += 1;
+        let texture = textures.generate(recipe(&surface.class, surface.number, &options));
+        if let Some(mut material) = materials.get_mut(&material.0) {
+            material.base_color_texture = Some(texture);
+            material.emissive_texture = None;
+            material.emissive = LinearRgba::BLACK;
+        }
+    }
+}
+
+/// Lava glows, once it is lava.
+pub fn glow(
+    mut ready: MessageReader<TextureReady>,
+    surfaces: Query<&MeshMaterial3d<StandardMaterial>, With<Surface>>,
+    mut materials: ResMut<Assets<StandardMaterial>>,
+) {
+    let lava = |ready: &&TextureReady| ready.recipe.class == "lava";
+    for ready in ready.read().filter(lava) {
+        for material in &surfaces {
+            let Some(mut material) = materials.get_mut(&material.0) else { continue };
+            let texture = material.base_color_texture.clone().filter(|texture| texture.id() == ready.image);
+            if texture.is_some() {
+                material.emissive_texture = texture;
+                material.emissive = LinearRgba::rgb(2.2, 1.6, 1.2);
+            }
+        }
+    }
+}
