@@ -7,8 +7,8 @@ use super::run::Session;
 use crate::model::{Grid, ModelConfig, Wrap};
 
 /// Sizes of the two kinds of batch: `(items, side in tokens)`.
-const SMALL_BATCH: (usize, usize) = (32, 8);
-const LARGE_BATCH: (usize, usize) = (8, 16);
+const SMALL_BATCH: (usize, usize) = (16, 8);
+const LARGE_BATCH: (usize, usize) = (4, 16);
 /// One batch of this many is large, so that offsets beyond eight are learned.
 const LARGE_EVERY: u64 = 6;
 /// Share of batches that are whole tiles on a torus, where there are tiles.

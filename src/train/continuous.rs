@@ -33,7 +33,7 @@ const NEAR: usize = 4;
 /// Share of the times that are uniform; the others follow the sigmoid of a normal.
 const UNIFORM_TIMES: f32 = 0.1;
 /// Batches of a validation.
-const CHECK_BATCHES: u64 = 4;
+const CHECK_BATCHES: u64 = 8;
 /// Seconds between grids of generated textures.
 const SAMPLE_SECONDS: f64 = 400.0;
 /// Bounds of the weight of a channel in the loss, relative to the mean.
@@ -71,8 +71,11 @@ impl<'a> Setting<'a> {
             .flat_map(|row| row.iter().zip(scale).map(|(value, weight)| value * weight.sqrt()))
             .collect();
         let mean = latents.visibility.iter().sum::<f32>() / width as f32;
-        let weights: Vec<f32> =
-            latents.visibility.iter().map(|value| (value / mean.max(1e-9)).clamp(WEIGHT_BOUNDS.0, WEIGHT_BOUNDS.1)).collect();
+        let weights: Vec<f32> = latents
+            .visibility
+            .iter()
+            .map(|value| (value / mean.max(1e-9)).clamp(WEIGHT_BOUNDS.0, WEIGHT_BOUNDS.1))
+            .collect();
         let sum: f32 = weights.iter().sum();
         let weights = weights.iter().map(|weight| weight / sum).collect();
         Self { session, source: Source::new(session, latents), near: neighbours(&centres, width, NEAR), weights }
@@ -203,7 +206,8 @@ pub fn train(session: &Session, latents: &Latents, budget: f64) -> Result<(), Tr
         let norm = set.update(&gradients(&ops, &set, &error), rate, &AdamW::GENERATOR);
         pace.guard(norm)?;
         if pace.tick(&mut set, losses.value()) {
-            let numbers = [("loss", losses.take()), ("check_loss", setting.check(&set)), ("rate", rate), ("norm", norm)];
+            let numbers =
+                [("loss", losses.take()), ("check_loss", setting.check(&set)), ("rate", rate), ("norm", norm)];
             session.metrics.record(STAGE, set.step, set.seconds, &numbers)?;
             set.save(&session.checkpoint(STAGE))?;
             let model = session.publish(&set)?;

@@ -192,8 +192,9 @@ fn scan(options: &DataOptions) -> Result<Vec<Entry>, TrainError> {
         let stems: Vec<String> = files.iter().map(|path| stem(path)).collect();
         for (path, stem) in files.iter().zip(&stems) {
             let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-            let accompanies =
-                COMPANIONS.iter().any(|end| stem.strip_suffix(end).is_some_and(|base| stems.iter().any(|other| other == base)));
+            let accompanies = COMPANIONS
+                .iter()
+                .any(|end| stem.strip_suffix(end).is_some_and(|base| stems.iter().any(|other| other == base)));
             if !EXTENSIONS.contains(&extension.as_str()) || accompanies {
                 continue;
             }

@@ -77,7 +77,8 @@ impl Flip {
 /// # Errors
 /// A file that is not a picture, or too small to be one.
 pub fn prepare(path: &Path, may_wrap: bool) -> Result<(Vec<Version>, bool), TrainError> {
-    let picture = image::open(path).map_err(|error| TrainError::Picture { path: path.into(), message: error.to_string() })?;
+    let picture =
+        image::open(path).map_err(|error| TrainError::Picture { path: path.into(), message: error.to_string() })?;
     let mut picture = picture.to_rgb8();
     let (width, height) = picture.dimensions();
     let side = width.min(height);

@@ -10,7 +10,8 @@ const CHUNK: usize = 2048;
 /// For every row the index of the nearest centre and the squared distance to it.
 pub fn assign(rows: &[f32], centres: &[f32], width: usize, workers: &Workers) -> Vec<(u32, f32)> {
     let count = rows.len() / width;
-    let lengths: Vec<f32> = centres.chunks_exact(width).map(|row| row.iter().map(|value| value * value).sum()).collect();
+    let lengths: Vec<f32> =
+        centres.chunks_exact(width).map(|row| row.iter().map(|value| value * value).sum()).collect();
     let chunks = workers.map(count.div_ceil(CHUNK), |chunk| {
         let device = Device::flex();
         let part = &rows[chunk * CHUNK * width..((chunk + 1) * CHUNK).min(count) * width];
@@ -33,7 +34,14 @@ pub fn assign(rows: &[f32], centres: &[f32], width: usize, workers: &Workers) ->
 }
 
 /// `count` centres of `rows` by Lloyd's iterations; centres that lose all rows move to far rows.
-pub fn k_means(rows: &[f32], width: usize, count: usize, iterations: usize, rng: &mut Rng, workers: &Workers) -> Vec<f32> {
+pub fn k_means(
+    rows: &[f32],
+    width: usize,
+    count: usize,
+    iterations: usize,
+    rng: &mut Rng,
+    workers: &Workers,
+) -> Vec<f32> {
     let total = rows.len() / width;
     let row = |index: usize| &rows[index * width..(index + 1) * width];
     let mut centres: Vec<f32> = Vec::with_capacity(count * width);
@@ -47,7 +55,10 @@ pub fn k_means(rows: &[f32], width: usize, count: usize, iterations: usize, rng:
         for (index, (centre, _)) in nearest.iter().enumerate() {
             let centre = *centre as usize;
             members[centre] += 1;
-            sums[centre * width..(centre + 1) * width].iter_mut().zip(row(index)).for_each(|(sum, value)| *sum += f64::from(*value));
+            sums[centre * width..(centre + 1) * width]
+                .iter_mut()
+                .zip(row(index))
+                .for_each(|(sum, value)| *sum += f64::from(*value));
         }
         let mut far: Vec<usize> = (0..total).collect();
         far.sort_by(|a, b| nearest[*b].1.total_cmp(&nearest[*a].1));

@@ -1,9 +1,9 @@
 //! Second stage: latents of all pictures, their styles, the codebook and the tokens.
 
 use super::TrainError;
-use super::files::write_atomically;
 use super::images::Flip;
 use super::kmeans::{assign, k_means};
+use super::latent_file::{load, save};
 use super::losses::psnr;
 use super::ops::TrainOps;
 use super::rng::Rng;
@@ -11,8 +11,6 @@ use super::run::Session;
 use super::workers::values;
 use crate::model::style::{normalise, standardise, style_of};
 use crate::model::{Discon, Grid, Ops, TOKEN_PIXELS, Wrap};
-use half::f16;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::time::Instant;
 
 /// Name of the stage in metrics and files.
@@ -78,7 +76,8 @@ pub fn prepare(session: &mut Session) -> Result<Latents, TrainError> {
     fill_bank(session, &latents);
     latents.visibility = visibility(session, &latents);
     let perplexity = build_codebook(session, &mut latents);
-    latents.seconds = started.elapsed().as_secs_f64();
+    // Runs that count steps instead of time must not depend on how long this took.
+    latents.seconds = if session.options.seconds_per_step.is_some() { 0.0 } else { started.elapsed().as_secs_f64() };
     let quality = token_quality(session, &latents);
     let numbers = [("perplexity", perplexity), ("psnr_tokens", quality)];
     session.metrics.record(STAGE, 0, latents.seconds, &numbers)?;
@@ -130,18 +129,22 @@ fn encode(session: &Session, latents: &mut Latents) {
         })
         .collect();
     let width = session.model.config.tokenizer.latent_width;
-    let encoded = session.workers.map_with(jobs.len(), || session.inference(), |ops, job| {
-        let (texture, version, flip) = jobs[job];
-        let version = &session.data.textures[texture].versions[version];
-        let wrap = if version.wraps { Wrap::BOTH } else { Wrap::NONE };
-        let grid = Grid { items: 1, height: version.side, width: version.side, wrap };
-        let pixels = ops.constant(&version.crop((0, 0), version.side, flip), [grid.rows(), 3]);
-        let absolute = values(session.model.encoder.forward(ops, &pixels, grid));
-        let style = style_of(&absolute, width);
-        let mut relative = normalise(&absolute, &style);
-        relative.iter_mut().for_each(|value| *value = value.clamp(-LIMIT, LIMIT));
-        (style, relative)
-    });
+    let encoded = session.workers.map_with(
+        jobs.len(),
+        || session.inference(),
+        |ops, job| {
+            let (texture, version, flip) = jobs[job];
+            let version = &session.data.textures[texture].versions[version];
+            let wrap = if version.wraps { Wrap::BOTH } else { Wrap::NONE };
+            let grid = Grid { items: 1, height: version.side, width: version.side, wrap };
+            let pixels = ops.constant(&version.crop((0, 0), version.side, flip), [grid.rows(), 3]);
+            let absolute = values(session.model.encoder.forward(ops, &pixels, grid));
+            let style = style_of(&absolute, width);
+            let mut relative = normalise(&absolute, &style);
+            relative.iter_mut().for_each(|value| *value = value.clamp(-LIMIT, LIMIT));
+            (style, relative)
+        },
+    );
     for (grid, (style, relative)) in latents.grids.iter_mut().zip(encoded) {
         grid.style = style;
         latents.relative.extend(relative);
@@ -178,8 +181,9 @@ fn visibility(session: &Session, latents: &Latents) -> Vec<f32> {
         decode(session, ops, relative, &grid.style, shape)
     };
     let start = || session.inference();
-    let base: Vec<Vec<f32>> =
-        session.workers.map_with(probes.len(), start, |ops, index| decode(ops, probes[index], latents.rows(probes[index], width)));
+    let base: Vec<Vec<f32>> = session
+        .workers
+        .map_with(probes.len(), start, |ops, index| decode(ops, probes[index], latents.rows(probes[index], width)));
     session.workers.map_with(width, start, |ops, channel| {
         let (mut square, mut count) = (0.0f64, 0usize);
         for (grid, base) in probes.iter().zip(&base) {
@@ -228,7 +232,8 @@ fn build_codebook(session: &mut Session, latents: &mut Latents) -> f32 {
     let mut counts = vec![0.0f64; codes];
     latents.tokens.iter().for_each(|token| counts[*token as usize] += 1.0);
     let total = latents.tokens.len() as f64;
-    let entropy: f64 = counts.iter().filter(|count| **count > 0.0).map(|count| -count / total * (count / total).ln()).sum();
+    let entropy: f64 =
+        counts.iter().filter(|count| **count > 0.0).map(|count| -count / total * (count / total).ln()).sum();
     entropy.exp() as f32
 }
 
@@ -251,18 +256,25 @@ fn token_quality(session: &Session, latents: &Latents) -> f32 {
     let centres = session.weights.get(session.model.codebook.centres);
     let grids: Vec<&TokenGrid> = latents.grids.iter().filter(|grid| grid.in_bank).collect();
     let grids: Vec<&TokenGrid> = grids.iter().copied().step_by((grids.len() / 64).max(1)).collect();
-    let found = session.workers.map_with(grids.len(), || session.inference(), |ops, index| {
-        let grid = grids[index];
-        let tokens = &latents.tokens[grid.first..grid.first + grid.side * grid.side];
-        let relative: Vec<f32> =
-            tokens.iter().flat_map(|token| &centres[*token as usize * width..(*token as usize + 1) * width]).copied().collect();
-        let versions = &session.data.textures[grid.texture].versions;
-        let version = versions.iter().find(|version| version.whole && version.side == grid.side * TOKEN_PIXELS)?;
-        let wrap = if grid.wraps { Wrap::BOTH } else { Wrap::NONE };
-        let shape = Grid { items: 1, height: grid.side, width: grid.side, wrap };
-        let found = decode(session, ops, &relative, &grid.style, shape);
-        Some(psnr(&found, &version.crop((0, 0), version.side, Flip::default())))
-    });
+    let found = session.workers.map_with(
+        grids.len(),
+        || session.inference(),
+        |ops, index| {
+            let grid = grids[index];
+            let tokens = &latents.tokens[grid.first..grid.first + grid.side * grid.side];
+            let relative: Vec<f32> = tokens
+                .iter()
+                .flat_map(|token| &centres[*token as usize * width..(*token as usize + 1) * width])
+                .copied()
+                .collect();
+            let versions = &session.data.textures[grid.texture].versions;
+            let version = versions.iter().find(|version| version.whole && version.side == grid.side * TOKEN_PIXELS)?;
+            let wrap = if grid.wraps { Wrap::BOTH } else { Wrap::NONE };
+            let shape = Grid { items: 1, height: grid.side, width: grid.side, wrap };
+            let found = decode(session, ops, &relative, &grid.style, shape);
+            Some(psnr(&found, &version.crop((0, 0), version.side, Flip::default())))
+        },
+    );
     let found: Vec<f32> = found.into_iter().flatten().collect();
     found.iter().sum::<f32>() / found.len().max(1) as f32
 }
@@ -287,82 +299,4 @@ impl Latents {
     pub fn standard_styles(&self, standard: &[f32]) -> Vec<Vec<f32>> {
         self.grids.iter().map(|grid| standardise(&grid.style, standard)).collect()
     }
-}
-
-/// Parameters that this stage sets.
-fn own_parameters(session: &Session) -> Vec<crate::model::ParamId> {
-    let (bank, book) = (&session.model.styles, &session.model.codebook);
-    vec![bank.rows, bank.classes, bank.standard, book.centres, book.importance]
-}
-
-fn save(session: &Session, latents: &Latents) -> Result<(), TrainError> {
-    let path = session.checkpoint(STAGE);
-    let width = session.model.config.tokenizer.latent_width;
-    let relative: Vec<f16> = latents.relative.iter().map(|value| f16::from_f32(*value)).collect();
-    let styles: Vec<f32> = latents.grids.iter().flat_map(|grid| grid.style.clone()).collect();
-    let timing = [latents.seconds as f32];
-    let mut parts: Vec<(String, Dtype, Vec<usize>, &[u8])> = vec![
-        ("relative".into(), Dtype::F16, vec![relative.len() / width, width], bytemuck::cast_slice(&relative)),
-        ("tokens".into(), Dtype::U32, vec![latents.tokens.len()], bytemuck::cast_slice(&latents.tokens)),
-        ("styles".into(), Dtype::F32, vec![latents.grids.len(), 2 * width], bytemuck::cast_slice(&styles)),
-        ("visibility".into(), Dtype::F32, vec![width], bytemuck::cast_slice(&latents.visibility)),
-        ("seconds".into(), Dtype::F32, vec![1], bytemuck::cast_slice(&timing)),
-    ];
-    for id in own_parameters(session) {
-        let spec = session.table.spec(id);
-        parts.push((spec.name.clone(), Dtype::F32, spec.shape.to_vec(), bytemuck::cast_slice(session.weights.get(id))));
-    }
-    let views = parts
-        .into_iter()
-        .map(|(name, dtype, shape, bytes)| {
-            TensorView::new(dtype, shape, bytes).map(|view| (name, view)).map_err(|error| TrainError::format(&path, error))
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    let bytes = safetensors::serialize(views, None).map_err(|error| TrainError::format(&path, error))?;
-    write_atomically(&path, &bytes)
-}
-
-fn load(session: &mut Session, latents: &mut Latents) -> Result<bool, TrainError> {
-    let path = session.checkpoint(STAGE);
-    if !path.exists() {
-        return Ok(false);
-    }
-    let bytes = std::fs::read(&path).map_err(|error| TrainError::io(&path, error))?;
-    let file = SafeTensors::deserialize(&bytes).map_err(|error| TrainError::format(&path, error))?;
-    let width = session.model.config.tokenizer.latent_width;
-    let rows = latents.grids.last().map_or(0, |grid| grid.first + grid.side * grid.side);
-    let floats = |name: &str, count: usize| -> Result<Vec<f32>, TrainError> {
-        let view = file.tensor(name).map_err(|error| TrainError::format(&path, error))?;
-        let size = if view.dtype() == Dtype::F16 { 2 } else { 4 };
-        if view.data().len() != count * size {
-            return Err(TrainError::Checkpoint {
-                path: path.clone(),
-                name: name.into(),
-                found: format!("{} values", view.data().len() / size),
-                expected: format!("{count}"),
-            });
-        }
-        let chunks = view.data().chunks_exact(size);
-        Ok(chunks
-            .map(|b| if size == 2 { f16::from_le_bytes([b[0], b[1]]).to_f32() } else { f32::from_le_bytes([b[0], b[1], b[2], b[3]]) })
-            .collect())
-    };
-    latents.relative = floats("relative", rows * width)?;
-    latents.tokens = floats("tokens", rows)?.into_iter().map(f32::to_bits).collect();
-    latents.visibility = floats("visibility", width)?;
-    latents.seconds = f64::from(floats("seconds", 1)?[0]);
-    let styles = floats("styles", latents.grids.len() * 2 * width)?;
-    for (grid, style) in latents.grids.iter_mut().zip(styles.chunks_exact(2 * width)) {
-        grid.style = style.to_vec();
-    }
-    let codes = session.model.config.tokenizer.codebook_size as u32;
-    if latents.tokens.iter().any(|token| *token >= codes) {
-        return Err(TrainError::format(&path, format!("a token is not below {codes}")));
-    }
-    for id in own_parameters(session) {
-        let spec = session.table.spec(id).clone();
-        let found = floats(&spec.name, spec.len())?;
-        *session.weights.get_mut(id) = found;
-    }
-    Ok(true)
 }

@@ -15,8 +15,12 @@ pub fn picture_loss(error: Tensor<2>, items: usize, side: usize) -> Tensor<1> {
     for (level, weight) in GRADIENT_WEIGHTS.into_iter().enumerate() {
         if level > 0 {
             side /= 2;
-            error = error.reshape([items * side, 2, side, 6]).mean_dim(1).reshape([items * side * side, 2, 3])
-                .mean_dim(1).reshape([items, side, side, 3]);
+            error = error
+                .reshape([items * side, 2, side, 6])
+                .mean_dim(1)
+                .reshape([items * side * side, 2, 3])
+                .mean_dim(1)
+                .reshape([items, side, side, 3]);
         }
         for dim in [1, 2] {
             let step = error.clone().narrow(dim, 1, side - 1) - error.clone().narrow(dim, 0, side - 1);
@@ -35,8 +39,8 @@ pub fn unit_loss(latents: &Tensor<2>) -> Tensor<1> {
 
 /// Peak signal-to-noise ratio of values -1..1, in dB.
 pub fn psnr(found: &[f32], expected: &[f32]) -> f32 {
-    let square: f64 =
-        found.iter().zip(expected).map(|(a, b)| f64::from(a.clamp(-1.0, 1.0) - b).powi(2)).sum::<f64>() / found.len().max(1) as f64;
+    let square: f64 = found.iter().zip(expected).map(|(a, b)| f64::from(a.clamp(-1.0, 1.0) - b).powi(2)).sum::<f64>()
+        / found.len().max(1) as f64;
     (10.0 * (4.0 / square.max(1e-12)).log10()) as f32
 }
 

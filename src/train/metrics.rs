@@ -38,7 +38,8 @@ impl Metrics {
             let _ = write!(line, " {name} {value:.4}");
         }
         let _guard = self.lock.lock();
-        let append = || std::fs::OpenOptions::new().append(true).create(true).open(&self.path)?.write_all(rows.as_bytes());
+        let append =
+            || std::fs::OpenOptions::new().append(true).create(true).open(&self.path)?.write_all(rows.as_bytes());
         append().map_err(|error| TrainError::io(&self.path, error))?;
         eprintln!("{line}");
         Ok(())
@@ -47,7 +48,8 @@ impl Metrics {
 
 /// A progress bar over a stage's seconds; silent where the output is not a terminal.
 pub fn progress_bar(stage: &str, total_seconds: f64, done_seconds: f64) -> ProgressBar {
-    let bar = if std::io::stderr().is_terminal() { ProgressBar::new(total_seconds as u64) } else { ProgressBar::hidden() };
+    let bar =
+        if std::io::stderr().is_terminal() { ProgressBar::new(total_seconds as u64) } else { ProgressBar::hidden() };
     if let Ok(style) = ProgressStyle::with_template("{prefix:12} {wide_bar} {pos}/{len} s, {eta} left  {msg}") {
         bar.set_style(style);
     }

@@ -6,6 +6,7 @@ pub mod dataset;
 pub mod files;
 pub mod images;
 pub mod kmeans;
+pub mod latent_file;
 pub mod latents;
 pub mod losses;
 pub mod metrics;

@@ -111,21 +111,28 @@ impl TrainOps {
         let tensors = self.layout(layout);
         let (positions, segments) = (layout.grid.positions(), layout.segments);
         let rows = self.parameter(bias).select(1, tensors.columns);
-        let scores = if segments == 1 {
-            rows.reshape([1, layout.heads, positions, positions])
-        } else {
-            // (H, query segment, key segment, T, T) -> (H, query segment, T, key segment, T)
-            rows.reshape([layout.heads, segments, segments, positions, positions])
-                .permute([0, 1, 3, 2, 4])
-                .reshape([1, layout.heads, segments * positions, segments * positions])
-        };
+        let scores =
+            if segments == 1 {
+                rows.reshape([1, layout.heads, positions, positions])
+            } else {
+                // (H, query segment, key segment, T, T) -> (H, query segment, T, key segment, T)
+                rows.reshape([layout.heads, segments, segments, positions, positions])
+                    .permute([0, 1, 3, 2, 4])
+                    .reshape([1, layout.heads, segments * positions, segments * positions])
+            };
         match tensors.hidden {
             Some(hidden) => scores + hidden,
             None => scores,
         }
     }
 
-    fn finish(&self, x: Tensor<2>, bias: Option<ParamId>, activation: Activation, residual: Option<&Tensor<2>>) -> Tensor<2> {
+    fn finish(
+        &self,
+        x: Tensor<2>,
+        bias: Option<ParamId>,
+        activation: Activation,
+        residual: Option<&Tensor<2>>,
+    ) -> Tensor<2> {
         let x = match bias {
             Some(bias) => x + self.parameter(bias),
             None => x,
@@ -159,7 +166,13 @@ impl Ops for TrainOps {
         Tensor::from_data(TensorData::new(values.to_vec(), shape), &self.device)
     }
 
-    fn linear(&mut self, x: &Tensor<2>, linear: &Linear, activation: Activation, residual: Option<&Tensor<2>>) -> Tensor<2> {
+    fn linear(
+        &mut self,
+        x: &Tensor<2>,
+        linear: &Linear,
+        activation: Activation,
+        residual: Option<&Tensor<2>>,
+    ) -> Tensor<2> {
         let product = x.clone().matmul(self.parameter(linear.weight));
         self.finish(product, linear.bias, activation, residual)
     }
@@ -175,7 +188,11 @@ impl Ops for TrainOps {
         // A product over gathered neighbours: burn's own convolution is slow backwards, and slices joined by `cat`
         // are copied number by number on the CPU.
         let rows = self.neighbours(grid);
-        let product = x.clone().select(0, rows).reshape([grid.rows(), 9 * conv.inputs]).matmul(self.parameter(conv.linear.weight));
+        let product = x
+            .clone()
+            .select(0, rows)
+            .reshape([grid.rows(), 9 * conv.inputs])
+            .matmul(self.parameter(conv.linear.weight));
         self.finish(product, conv.linear.bias, activation, residual)
     }
 

@@ -20,7 +20,7 @@ pub const PREFIXES: &[&str] = &["prior."];
 /// Largest share of the visible tokens that are replaced by random ones: at sampling time they are not all right either.
 const NOISE: f32 = 0.10;
 /// Batches of a validation.
-const CHECK_BATCHES: u64 = 6;
+const CHECK_BATCHES: u64 = 12;
 
 /// A batch with hidden tokens.
 pub struct Masked {
@@ -97,7 +97,13 @@ pub fn train(session: &Session, latents: &Latents, budget: f64) -> Result<(), Tr
         pace.guard(norm)?;
         if pace.tick(&mut set, losses.value()) {
             let (entropy, right) = check(session, &source, &set);
-            let numbers = [("loss", losses.take()), ("check_loss", entropy), ("check_right", right), ("rate", rate), ("norm", norm)];
+            let numbers = [
+                ("loss", losses.take()),
+                ("check_loss", entropy),
+                ("check_right", right),
+                ("rate", rate),
+                ("norm", norm),
+            ];
             session.metrics.record(STAGE, set.step, set.seconds, &numbers)?;
             set.save(&session.checkpoint(STAGE))?;
             session.publish(&set)?;

@@ -99,11 +99,6 @@ impl Session {
         Ok(Self { options, model, table, weights, exported, data, metrics, workers, device })
     }
 
-    /// True if the run was asked to end early.
-    fn stopped(&self) -> bool {
-        self.options.stop_after.is_some()
-    }
-
     /// Folder of the checkpoints.
     pub fn folder(&self) -> PathBuf {
         self.options.out.join("work")
@@ -257,9 +252,7 @@ pub fn run(options: Options) -> Result<(), TrainError> {
     tune_allocator();
     let mut session = Session::open(options)?;
     let tokenizer_seconds = session.options.seconds * session.options.tokenizer_share;
-    tokenizer::train(&mut session, tokenizer_seconds)?;
-    session.export()?;
-    if session.stopped() {
+    if !tokenizer::train(&mut session, tokenizer_seconds)? {
         return Ok(());
     }
     let latents = latents::prepare(&mut session)?;

@@ -67,10 +67,11 @@ fn rate_of(name: &str) -> f32 {
 }
 
 /// Trains until the stage's share of the time is used; the averages end up in the session's weights.
+/// Returns false if the run was asked to end earlier.
 ///
 /// # Errors
 /// Files that cannot be written, or training that diverges.
-pub fn train(session: &mut Session, budget: f64) -> Result<(), TrainError> {
+pub fn train(session: &mut Session, budget: f64) -> Result<bool, TrainError> {
     let mut set = open(session)?;
     let crops = check_crops(session);
     if set.step == 0 {
@@ -111,7 +112,9 @@ pub fn train(session: &mut Session, budget: f64) -> Result<(), TrainError> {
         }
     }
     set.export(&mut session.weights);
-    set.save(&session.checkpoint(STAGE))
+    set.save(&session.checkpoint(STAGE))?;
+    session.export()?;
+    Ok(set.seconds >= budget)
 }
 
 /// A running mean of losses since the last report.
@@ -235,7 +238,11 @@ fn check_crops(session: &Session) -> Vec<(Vec<f32>, bool)> {
 }
 
 /// Encodes and decodes with the moving averages; writes originals above reconstructions.
-fn check(session: &Session, set: &ParamSet, crops: &[(Vec<f32>, bool)]) -> Result<Vec<(&'static str, f32)>, TrainError> {
+fn check(
+    session: &Session,
+    set: &ParamSet,
+    crops: &[(Vec<f32>, bool)],
+) -> Result<Vec<(&'static str, f32)>, TrainError> {
     let start = || {
         let mut ops = TrainOps::new(session.device.clone(), session.table.len());
         set.upload_average(&mut ops);

@@ -29,9 +29,16 @@ impl Workers {
     pub fn run<T: Send>(&self, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
         let work = &work;
         std::thread::scope(|scope| {
-            let running: Vec<_> =
-                self.pools.iter().enumerate().map(|(index, pool)| scope.spawn(move || pool.install(|| work(index)))).collect();
-            running.into_iter().map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+            let running: Vec<_> = self
+                .pools
+                .iter()
+                .enumerate()
+                .map(|(index, pool)| scope.spawn(move || pool.install(|| work(index))))
+                .collect();
+            running
+                .into_iter()
+                .map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect()
         })
     }
 

@@ -1,0 +1,307 @@
+//! The trainer: gradients, agreement with the reference, and runs on a few made-up pictures.
+#![cfg(feature = "train")]
+
+use bevy_discon::model::layers::{Conv, Linear, Norm};
+use bevy_discon::model::{
+    Activation, AttentionLayout, Discon, Grid, Init, Model, ModelConfig, Ops, ParamId, ParamTable, Role, Weights, Wrap,
+};
+use bevy_discon::reference::CpuOps;
+use bevy_discon::train::batches::{Source, Split};
+use bevy_discon::train::dataset::DataOptions;
+use bevy_discon::train::ops::TrainOps;
+use bevy_discon::train::params::{AdamW, ParamSet};
+use bevy_discon::train::rng::Rng;
+use bevy_discon::train::run::{Options, Session, run};
+use bevy_discon::train::workers::{gradients, values};
+use bevy_discon::train::{latents, prior, tokenizer};
+use burn::tensor::{Device, Tensor};
+use std::path::Path;
+
+fn random(count: usize, seed: u64) -> Vec<f32> {
+    let mut rng = Rng::new(&[seed]);
+    (0..count).map(|_| rng.normal()).collect()
+}
+
+/// Compares the gradient of a random projection of `forward` with differences, for some entries of every parameter.
+fn check_gradients(name: &str, table: &ParamTable, forward: impl Fn(&mut TrainOps) -> Tensor<2>) {
+    let mut weights = Weights::fresh(table, 3);
+    for (id, spec) in table.iter() {
+        *weights.get_mut(id) = random(spec.len(), 100 + id.0 as u64).iter().map(|value| 0.5 * value).collect();
+    }
+    let mut set = ParamSet::new(table, &weights, &[""]);
+    let scalar = |set: &ParamSet, device: Device, differentiate: bool| {
+        let mut ops = TrainOps::new(device, table.len());
+        set.upload(&mut ops, |_| differentiate);
+        let y = forward(&mut ops);
+        let [rows, width] = y.dims();
+        let projection = ops.constant(&random(rows * width, 9), [rows, width]);
+        ((y * projection).sum(), ops)
+    };
+    let (loss, ops) = scalar(&set, Device::flex().autodiff(), true);
+    let found = gradients(&ops, &set, &loss);
+    for parameter in 0..set.parameters.len() {
+        let count = set.parameters[parameter].value.len();
+        for entry in (0..count).step_by((count / 7).max(1)) {
+            const STEP: f32 = 1e-2;
+            let at = |set: &mut ParamSet, offset: f32| {
+                let old = set.parameters[parameter].value[entry];
+                set.parameters[parameter].value[entry] = old + offset;
+                let value = f64::from(values(scalar(set, Device::flex(), false).0)[0]);
+                set.parameters[parameter].value[entry] = old;
+                value
+            };
+            let expected = ((at(&mut set, STEP) - at(&mut set, -STEP)) / f64::from(2.0 * STEP)) as f32;
+            // No gradient at all where the operation does not use the parameter.
+            let got = found[parameter].get(entry).copied().unwrap_or(0.0);
+            assert!(
+                (expected - got).abs() <= 0.02 * expected.abs().max(got.abs()) + 0.02,
+                "{name}: `{}`[{entry}]: difference {expected}, gradient {got}",
+                set.parameters[parameter].name
+            );
+        }
+    }
+}
+
+fn input(table: &mut ParamTable, rows: usize, width: usize) -> ParamId {
+    table.add("x", [rows, width], Init::Zeros, Role::Vector)
+}
+
+#[test]
+fn gradients_of_maps() {
+    let mut table = ParamTable::default();
+    let x = input(&mut table, 5, 8);
+    let linear = Linear::declare(&mut table, "linear", 8, 8);
+    check_gradients("linear", &table, |ops| {
+        let x = ops.parameter(x);
+        ops.linear(&x, &linear, Activation::Silu, Some(&x))
+    });
+    for wrap in [Wrap::NONE, Wrap::BOTH, Wrap { x: true, y: false }] {
+        let grid = Grid { items: 2, height: 4, width: 3, wrap };
+        let mut table = ParamTable::default();
+        let x = input(&mut table, grid.rows(), 8);
+        let conv = Conv::declare(&mut table, "conv", 8, 8);
+        check_gradients("conv3x3", &table, |ops| {
+            let x = ops.parameter(x);
+            ops.conv3x3(&x, &conv, grid, Activation::Silu, Some(&x))
+        });
+    }
+}
+
+#[test]
+fn gradients_of_norms() {
+    let mut table = ParamTable::default();
+    let x = input(&mut table, 4, 8);
+    let norm = Norm::declare(&mut table, "norm", 8);
+    check_gradients("rms_norm", &table, |ops| ops.rms_norm(&ops.parameter(x), &norm));
+    let mut table = ParamTable::default();
+    let x = input(&mut table, 4, 8);
+    let modulation = table.add("modulation", [4, 24], Init::Zeros, Role::Vector);
+    check_gradients("modulated_norm", &table, |ops| {
+        ops.modulated_norm(&ops.parameter(x), &ops.parameter(modulation), 0, 8)
+    });
+    check_gradients("gated_add", &table, |ops| {
+        let y = ops.parameter(x).square();
+        ops.gated_add(&ops.parameter(x), &ops.parameter(modulation), 16, &y)
+    });
+}
+
+#[test]
+fn gradients_of_attention() {
+    for (wrap, segments, window) in [(Wrap::NONE, 1, 3), (Wrap::BOTH, 1, 3), (Wrap::BOTH, 2, 3), (Wrap::NONE, 1, 1)] {
+        let grid = Grid { items: 2, height: 4, width: 4, wrap };
+        let layout = AttentionLayout { grid, segments, heads: 2, window };
+        let mut table = ParamTable::default();
+        let x = input(&mut table, grid.rows() * segments, 48);
+        let rows = layout.heads * segments * segments;
+        let bias = table.add("bias", [rows, layout.bias_width()], Init::Zeros, Role::Vector);
+        check_gradients("attention", &table, |ops| ops.attention(&ops.parameter(x), bias, &layout));
+    }
+}
+
+#[test]
+fn gradients_of_row_moves() {
+    let grid = Grid { items: 2, height: 4, width: 4, wrap: Wrap::NONE };
+    let mut table = ParamTable::default();
+    let x = input(&mut table, grid.rows(), 8);
+    let y = table.add("y", [2, 8], Init::Zeros, Role::Vector);
+    let style = table.add("style", [2, 12], Init::Zeros, Role::Vector);
+    check_gradients("broadcast_sum", &table, |ops| ops.broadcast_sum(&ops.parameter(x), &ops.parameter(y), 32));
+    check_gradients("broadcast_sum of shared rows", &table, |ops| {
+        ops.broadcast_sum(&ops.parameter(x), &ops.parameter(y), 64)
+    });
+    check_gradients("embed", &table, |ops| {
+        let rows = ops.indices(&[1, 0, 1, 1]);
+        ops.embed(y, &rows)
+    });
+    check_gradients("gather", &table, |ops| {
+        let rows = ops.indices(&[3, 15, 3]);
+        ops.gather(&ops.parameter(x), &rows, 2)
+    });
+    check_gradients("segments", &table, |ops| {
+        let joined = ops.join_segments(&ops.parameter(x), &ops.parameter(x).square(), 2);
+        ops.last_segment(&joined, 2) + joined.narrow(0, 0, 32)
+    });
+    check_gradients("space", &table, |ops| {
+        let fine = ops.depth_to_space(&ops.parameter(x), grid, 2);
+        ops.space_to_depth(&fine.square(), grid.finer(2), 4)
+    });
+    check_gradients("denormalise", &table, |ops| ops.denormalise(&ops.parameter(x), &ops.parameter(style)));
+}
+
+/// Both executors on all networks of the tiny model, with weights that are nowhere zero.
+#[test]
+fn forward_equals_the_reference() {
+    let config = ModelConfig::tiny(&["a", "b"]);
+    let (_, table) = Discon::declare(&config).expect("the preset is valid");
+    let mut weights = Weights::fresh(&table, 1);
+    for (id, spec) in table.iter() {
+        let noise = random(spec.len(), 7 + id.0 as u64);
+        weights.get_mut(id).iter_mut().zip(noise).for_each(|(value, noise)| *value += 0.05 * noise);
+    }
+    let model = Model::new(&config, Some(weights), 0).expect("the preset is valid");
+    let mut train = TrainOps::new(Device::flex(), table.len());
+    for (id, spec) in table.iter() {
+        train.set(id, model.weights.get(id), spec.shape, false);
+    }
+    let mut reference = CpuOps::new(&model);
+    for wrap in [Wrap::NONE, Wrap::BOTH] {
+        let grid = Grid { items: 2, height: 8, width: 8, wrap };
+        let ours = forward(&mut train, &model.discon, grid, &mut |ops, values| ops.indices(values));
+        let ours: Vec<Vec<f32>> = ours.into_iter().map(values).collect();
+        let theirs = forward(&mut reference, &model.discon, grid, &mut |_, values| values.to_vec());
+        for (index, (ours, theirs)) in ours.iter().zip(&theirs).enumerate() {
+            assert_eq!(ours.len(), theirs.values.len());
+            let worst =
+                ours.iter().zip(theirs.values.iter()).map(|(a, b)| (a - b).abs() / (1.0 + b.abs())).fold(0.0, f32::max);
+            assert!(worst < 1e-3, "result {index} with {wrap:?}: largest difference {worst}");
+        }
+    }
+}
+
+fn forward<O: Ops>(
+    ops: &mut O,
+    model: &Discon,
+    grid: Grid,
+    indices: &mut impl FnMut(&mut O, &[u32]) -> O::Indices,
+) -> Vec<O::Tensor> {
+    let config = &model.config;
+    let rows = grid.rows();
+    let tokens: Vec<u32> = (0..rows as u32).map(|row| row * 7 % 65).collect();
+    let tokens = indices(ops, &tokens);
+    let condition = ops.constant(&random(2 * config.condition_width(), 2), [2, config.condition_width()]);
+    let context = ops.constant(&random(rows * config.context_width(), 3), [rows, config.context_width()]);
+    let x = ops.constant(&random(rows * config.tokenizer.latent_width, 4), [rows, config.tokenizer.latent_width]);
+    let time = ops.constant(&random(32, 5), [1, 32]);
+    let pixels = ops.constant(&random(rows * 256 * 3, 6), [rows * 256, 3]);
+    let logits = model.prior.forward(ops, &tokens, &condition, grid, None);
+    let states = model.mar.forward(ops, &tokens, &context, &condition, grid, None);
+    let states = model.head.condition(ops, &states);
+    let velocity = model.head.velocity(ops, &x, &time, &states);
+    let encoded = model.encoder.forward(ops, &pixels, grid.finer(16));
+    let decoded = model.decoder.forward(ops, &x, grid);
+    vec![logits, velocity, encoded, decoded]
+}
+
+/// Two classes of simple tiles.
+fn pictures(folder: &Path) {
+    for (class, vertical) in [("bars", true), ("steps", false)] {
+        let folder = folder.join(class);
+        std::fs::create_dir_all(&folder).expect("temporary folder");
+        for index in 0..10u32 {
+            let picture = image::RgbImage::from_fn(128, 128, |x, y| {
+                let along = if vertical { x } else { y };
+                let level = if (along / (4 << (index % 3))) % 2 == 0 { 60 } else { 180 };
+                image::Rgb([level, level / 2 + 8 * index as u8, 255 - level])
+            });
+            picture.save(folder.join(format!("{index}.png"))).expect("temporary file");
+        }
+    }
+}
+
+fn options(folder: &Path, steps: u64) -> Options {
+    Options {
+        data: DataOptions { folder: folder.join("data"), classes: vec![], min_class_images: 8, threads: 2 },
+        config: ModelConfig { styles: 0, ..ModelConfig::tiny(&["none"]) },
+        out: folder.join("out"),
+        seconds: 40.0,
+        tokenizer_share: 0.25,
+        seed: 5,
+        threads: 2,
+        gpu: false,
+        seconds_per_step: Some(1.0),
+        stop_after: Some(steps),
+    }
+}
+
+fn checkpoint(options: &Options, stage: &str) -> ParamSet {
+    let session = Session::open(options.clone()).expect("session");
+    let prefixes: &[&str] =
+        if stage == prior::STAGE { prior::PREFIXES } else { &["tokenizer.encoder.", "tokenizer.decoder."] };
+    let mut set = ParamSet::new(&session.table, &session.weights, prefixes);
+    assert!(set.load(&session.checkpoint(stage)).expect("a readable checkpoint"), "`{stage}` has a checkpoint");
+    set
+}
+
+#[test]
+fn a_resumed_run_equals_an_unbroken_one() {
+    let (once, twice) = (tempfile::tempdir().expect("folder"), tempfile::tempdir().expect("folder"));
+    for folder in [&once, &twice] {
+        pictures(&folder.path().join("data"));
+    }
+    // Ten steps complete the tokenizer, and the generators make as many as each run has.
+    run(options(once.path(), 10)).expect("a run");
+    for _ in 0..3 {
+        run(options(twice.path(), 5)).expect("a run");
+    }
+    for stage in [tokenizer::STAGE, prior::STAGE] {
+        let (a, b) = (checkpoint(&options(once.path(), 1), stage), checkpoint(&options(twice.path(), 1), stage));
+        assert_eq!((a.step, a.seconds), (10, 10.0));
+        assert_eq!((b.step, b.seconds), (10, 10.0));
+        for (a, b) in a.parameters.iter().zip(&b.parameters) {
+            assert_eq!(a.value, b.value, "{}", a.name);
+            assert_eq!((&a.moment_1, &a.moment_2), (&b.moment_1, &b.moment_2), "{}", a.name);
+            assert_eq!(a.average, b.average, "{}", a.name);
+        }
+    }
+    Model::load(&once.path().join("out")).expect("an exported model can be read");
+}
+
+#[test]
+fn the_prior_starts_at_chance_and_learns_one_batch() {
+    let folder = tempfile::tempdir().expect("folder");
+    pictures(&folder.path().join("data"));
+    let mut session = Session::open(options(folder.path(), 1)).expect("session");
+    let mut set = tokenizer::open(&mut session).expect("principal components");
+    set.export(&mut session.weights);
+    let latents = latents::prepare(&mut session).expect("latents");
+    let source = Source::new(&session, &latents);
+    let batch = source.draw(&mut Rng::new(&[1]), 0, Split::Training);
+    let masked = prior::hide(&batch, session.model.config.mask_token(), 64, &mut Rng::new(&[2]), 0.0);
+    set = ParamSet::new(&session.table, &session.weights, prior::PREFIXES);
+    let mut ops = TrainOps::new(Device::flex().autodiff(), session.table.len());
+    let mut last = 0.0;
+    for step in 0..60 {
+        set.upload(&mut ops, |_| true);
+        let (loss, _) = prior::loss(&session, &mut ops, &batch, &masked);
+        last = values(loss.clone())[0];
+        if step == 0 {
+            let chance = 64f32.ln();
+            assert!((last - chance).abs() < 0.1, "first loss {last}, expected about {chance}");
+        }
+        set.update(&gradients(&ops, &set, &loss), 3e-3, &AdamW::GENERATOR);
+    }
+    assert!(last < 0.5 * 64f32.ln(), "loss {last} after 60 steps on one batch");
+}
+
+#[test]
+fn bad_folders_are_named() {
+    let folder = tempfile::tempdir().expect("folder");
+    let missing = run(options(folder.path(), 1)).expect_err("there is no data folder");
+    assert!(missing.to_string().contains("data"), "{missing}");
+    std::fs::create_dir_all(folder.path().join("data/brick")).expect("folder");
+    let empty = run(options(folder.path(), 1)).expect_err("there are no pictures").to_string();
+    assert!(empty.contains("no pictures") && empty.contains("expected"), "{empty}");
+    pictures(&folder.path().join("data"));
+    std::fs::write(folder.path().join("data/bars/broken.png"), b"no picture").expect("file");
+    Session::open(options(folder.path(), 1)).expect("a broken picture is left out");
+}
