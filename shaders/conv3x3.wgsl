@@ -33,8 +33,9 @@ fn conv3x3(@builtin(subgroup_invocation_id) lane: u32, @builtin(workgroup_id) gr
         channel = select(channel, channel - params.inputs, next);
         tap = select(tap, tap + 1u, next);
     }
-    let column = group.x * BLOCK_COLUMNS + 2u * lane;
+    let column = first_column(group.x, lane);
+    let bias = bias_pair(column);
     // Pixels past the end of the line must not be stored over the next line.
     let row$i = select(params.rows, line * params.width + first + $iu, first + $iu < params.width);
-    store(row$i, column, sum$i.x); store(row$i, column + 1u, sum$i.y);
+    store_pair(row$i, column, sum$i + bias);
 }

@@ -18,6 +18,7 @@ fn linear(@builtin(subgroup_invocation_id) lane: u32, @builtin(workgroup_id) gro
         );
         at += 4u * LANES;
     }
-    let column = group.x * BLOCK_COLUMNS + 2u * lane;
-    store(first + $iu, column, sum$i.x); store(first + $iu, column + 1u, sum$i.y);
+    let column = first_column(group.x, lane);
+    let bias = bias_pair(column);
+    store_pair(first + $iu, column, sum$i + bias);
 }

@@ -9,7 +9,7 @@ use bevy_discon::model::{
 };
 use bevy_discon::reference::CpuOps;
 use bevy_discon::sampling::{JobInputs, Plan, PlanShape, SampleOps, Stage};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 const WRAPS: [Wrap; 4] = [Wrap::BOTH, Wrap::NONE, Wrap { x: true, y: false }, Wrap { x: false, y: true }];
 /// Around the blocks of 8 rows and the tiles of 32, and one row alone.
@@ -25,9 +25,10 @@ fn every_kernel_is_valid_wgsl_and_tiles_need_no_feature() {
                 .unwrap_or_else(|error| panic!("{name}: {}", error.emit_to_string(&source)));
             assert_eq!(module.entry_points.len(), 1, "{name}");
             assert_eq!(module.entry_points[0].name, name);
-            let storage = module.global_variables.iter().filter(|(_, variable)| {
-                matches!(variable.space, naga::AddressSpace::Storage { .. })
-            });
+            let storage = module
+                .global_variables
+                .iter()
+                .filter(|(_, variable)| matches!(variable.space, naga::AddressSpace::Storage { .. }));
             assert!(storage.count() <= 8, "{name} binds more storage buffers than WebGPU promises");
             // `unpack2x16float` is core WGSL; naga counts it as a capability because some OpenGL drivers lack it.
             let core = naga::valid::Capabilities::SHADER_FLOAT16_IN_FLOAT32;
@@ -63,6 +64,12 @@ struct Bench {
 }
 
 impl Bench {
+    /// One device and one set of pipelines for all tests of this file.
+    fn get() -> Option<&'static Self> {
+        static BENCH: OnceLock<Option<Bench>> = OnceLock::new();
+        BENCH.get_or_init(Self::new).as_ref()
+    }
+
     fn new() -> Option<Self> {
         let gpu = common::gpu()?;
         let keys = KernelKey::all(&[8, 16, 24, 32, 64]);
@@ -164,12 +171,15 @@ impl Case for LinearCase {
 
 #[test]
 fn linear_equals_the_reference() {
-    let Some(bench) = Bench::new() else { return };
+    let Some(bench) = Bench::get() else { return };
     for rows in ROWS {
         for (inputs, outputs) in [(8, 8), (8, 48), (24, 12), (40, 33), (72, 80), (256, 16), (20, 16)] {
-            for (activation, residual) in
-                [(Activation::None, false), (Activation::Silu, true), (Activation::None, true), (Activation::Silu, false)]
-            {
+            for (activation, residual) in [
+                (Activation::None, false),
+                (Activation::Silu, true),
+                (Activation::None, true),
+                (Activation::Silu, false),
+            ] {
                 let name = format!("linear {rows}x{inputs}x{outputs} {activation:?} residual {residual}");
                 let case = LinearCase { rows, inputs, outputs, activation, residual, layer: None };
                 bench.check(&name, sum_tolerance(inputs), case);
@@ -202,7 +212,7 @@ impl Case for ConvCase {
 
 #[test]
 fn conv3x3_equals_the_reference_for_every_border_rule() {
-    let Some(bench) = Bench::new() else { return };
+    let Some(bench) = Bench::get() else { return };
     for wrap in WRAPS {
         for (items, height, width) in [(1, 1, 1), (2, 4, 8), (1, 9, 7), (2, 3, 17), (1, 5, 2)] {
             let grid = Grid { items, height, width, wrap };
@@ -243,7 +253,7 @@ impl Case for AttentionCase {
 
 #[test]
 fn attention_equals_the_reference_for_every_border_rule_window_and_head() {
-    let Some(bench) = Bench::new() else { return };
+    let Some(bench) = Bench::get() else { return };
     for wrap in WRAPS {
         for (items, height, width, segments, window) in [
             (1, 4, 4, 1, 3),
@@ -301,7 +311,7 @@ impl Case for NormCase {
 
 #[test]
 fn norms_and_gates_equal_the_reference() {
-    let Some(bench) = Bench::new() else { return };
+    let Some(bench) = Bench::get() else { return };
     for rows in ROWS {
         for width in [8, 24, 64, 72, 200] {
             let name = format!("norms {rows}x{width}");
@@ -332,7 +342,7 @@ impl Case for EmbedCase {
 
 #[test]
 fn row_movements_equal_the_reference_exactly() {
-    let Some(bench) = Bench::new() else { return };
+    let Some(bench) = Bench::get() else { return };
     for width in [8, 24, 50] {
         bench.check(&format!("embed and gather {width}"), 0.0, EmbedCase { width, table: ParamId(0) });
     }
@@ -360,7 +370,7 @@ fn row_movements_equal_the_reference_exactly() {
 
 #[test]
 fn space_and_depth_equal_the_reference_exactly() {
-    let Some(bench) = Bench::new() else { return };
+    let Some(bench) = Bench::get() else { return };
     case!(bench, "depth_to_space 2", 0.0, |ops| {
         let grid = Grid { items: 2, height: 3, width: 5, wrap: Wrap::BOTH };
         let x = input(ops, 1, [30, 4 * 24]);
@@ -381,7 +391,7 @@ fn space_and_depth_equal_the_reference_exactly() {
 
 #[test]
 fn sampling_equals_the_reference() {
-    let Some(bench) = Bench::new() else { return };
+    let Some(bench) = Bench::get() else { return };
     // The bits of the random numbers are equal; the last product rounds once.
     case!(bench, "noise and euler_step", 2e-7, |ops| {
         let positions = ops.positions(Stage::Latents, 3..20);
@@ -436,7 +446,7 @@ impl Case for TokenCase {
 
 #[test]
 fn sampled_tokens_equal_the_reference() {
-    let Some(bench) = Bench::new() else { return };
+    let Some(bench) = Bench::get() else { return };
     for (codebook_size, guided, scale) in [(64, false, 2.0), (1024, true, 5.0), (16, true, 0.0), (80, false, 0.0)] {
         let case = TokenCase { codebook_size, guided, scale, table: ParamId(0) };
         bench.check(&format!("sample_tokens of {codebook_size}, guided {guided}, scale {scale}"), 0.0, case);
@@ -446,7 +456,7 @@ fn sampled_tokens_equal_the_reference() {
 #[test]
 fn pictures_and_mip_levels_equal_the_reference() {
     use bevy_discon::gpu::ImageTarget;
-    let Some(bench) = Bench::new() else { return };
+    let Some(bench) = Bench::get() else { return };
     let model = Model::new(&ModelConfig::tiny(&["a"]), None, 1).expect("the tiny preset is valid");
     let weights = GpuWeights::upload(bench.gpu.device(), bench.gpu.queue(), &model).expect("weights fit");
     for (height, width) in [(16, 16), (80, 112), (48, 64)] {
@@ -468,7 +478,11 @@ fn pictures_and_mip_levels_equal_the_reference() {
                 target.encode(pass);
             });
             let mut level = bevy_discon::reference::sample::write_image(&values);
-            assert_eq!(bench.gpu.read_texture(&texture).expect("the device works"), level, "level 0 of {width}x{height}");
+            assert_eq!(
+                bench.gpu.read_texture(&texture).expect("the device works"),
+                level,
+                "level 0 of {width}x{height}"
+            );
             let (mut w, mut h) = (width, height);
             for index in 1..texture.mip_level_count() {
                 level = half_as_large(&level, w, h);

@@ -54,7 +54,10 @@ fn assert_taps_equal(label: &str, expected: &[(String, CpuTensor)], found: &[(St
         // Some fifty layers of f32 in another order, each rounding by about 1e-6 of its values, and a sampler that feeds
         // its results back.
         let limit = 2e-4 * scale;
-        assert!(worst <= limit, "{label}: the first tap that differs is {index}, {name}: off by {worst}, allowed {limit}");
+        assert!(
+            worst <= limit,
+            "{label}: the first tap that differs is {index}, {name}: off by {worst}, allowed {limit}"
+        );
     }
 }
 
@@ -199,7 +202,9 @@ fn a_recording_does_the_work_that_the_description_counts() {
             (recorded, expected) = (recorded + found, expected + cost.flops);
         }
         assert!(recorded < expected);
-        assert!(recording.slices(1_000_000_000).iter().all(|slice| recording.cost(slice.clone()).flops < 2_000_000_000));
+        assert!(
+            recording.slices(1_000_000_000).iter().all(|slice| recording.cost(slice.clone()).flops < 2_000_000_000)
+        );
     }
 }
 

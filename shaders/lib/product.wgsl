@@ -30,15 +30,20 @@ struct Params {
 @group(0) @binding(4) var<storage, read> residual: array<f32>;
 @group(0) @binding(5) var<storage, read_write> y: array<f32>;
 
-// Ends one value of the output.
+// The bias of a column, or 0.
+fn bias_of(column: u32) -> f32 {
+    if params.has_bias == 0u || column >= params.outputs {
+        return 0.0;
+    }
+    return bias[column];
+}
+
+// Ends one value of the output; the sum includes the bias.
 fn store(row: u32, column: u32, sum: f32) {
     if row >= params.rows || column >= params.outputs {
         return;
     }
     var value = sum;
-    if params.has_bias != 0u {
-        value += bias[column];
-    }
     if params.silu != 0u {
         value = value / (1.0 + exp(-value));
     }

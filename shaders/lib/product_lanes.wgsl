@@ -51,3 +51,17 @@ fn add_terms(at: u32,
 fn block_start(block: u32, lane: u32) -> u32 {
     return block * (params.terms / 2u) * LANES + lane;
 }
+
+// First of this lane's two columns.
+fn first_column(block: u32, lane: u32) -> u32 {
+    return block * BLOCK_COLUMNS + 2u * lane;
+}
+
+fn bias_pair(column: u32) -> vec2<f32> {
+    return vec2(bias_of(column), bias_of(column + 1u));
+}
+
+fn store_pair(row: u32, column: u32, sum: vec2<f32>) {
+    store(row, column, sum.x);
+    store(row, column + 1u, sum.y);
+}

@@ -47,13 +47,14 @@ fn add_tile(thread: u32) {
 fn store_tile(group: vec3<u32>, thread: u32) {
     let row = group.y * TILE + thread / 8u * 4u;
     let column = group.x * TILE + thread % 8u * 4u;
-    store4(row, column, sum0);
-    store4(row + 1u, column, sum1);
-    store4(row + 2u, column, sum2);
-    store4(row + 3u, column, sum3);
+    let bias = vec4(bias_of(column), bias_of(column + 1u), bias_of(column + 2u), bias_of(column + 3u));
+    store_quad(row, column, sum0 + bias);
+    store_quad(row + 1u, column, sum1 + bias);
+    store_quad(row + 2u, column, sum2 + bias);
+    store_quad(row + 3u, column, sum3 + bias);
 }
 
-fn store4(row: u32, column: u32, sum: vec4<f32>) {
+fn store_quad(row: u32, column: u32, sum: vec4<f32>) {
     store(row, column, sum.x);
     store(row, column + 1u, sum.y);
     store(row, column + 2u, sum.z);

@@ -218,7 +218,11 @@ impl Gpu {
             );
         })?;
         let rows = bytes.chunks_exact(row as usize);
-        Ok(rows.flat_map(|row| row[..4 * width as usize].chunks_exact(4)).flat_map(|pixel| &pixel[..3]).copied().collect())
+        Ok(rows
+            .flat_map(|row| row[..4 * width as usize].chunks_exact(4))
+            .flat_map(|pixel| &pixel[..3])
+            .copied()
+            .collect())
     }
 
     fn read_back(
@@ -244,9 +248,7 @@ impl Gpu {
             // The receiver is gone only if this function failed before.
             let _ = sender.send(result);
         });
-        self.device
-            .poll(wgpu::PollType::wait_indefinitely())
-            .map_err(|error| GpuError::Device(error.to_string()))?;
+        self.device.poll(wgpu::PollType::wait_indefinitely()).map_err(|error| GpuError::Device(error.to_string()))?;
         match receiver.recv() {
             Ok(Ok(())) => Ok(target.get_mapped_range(..bytes).to_vec()),
             Ok(Err(error)) => Err(GpuError::Device(error.to_string())),

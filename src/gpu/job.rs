@@ -1,13 +1,12 @@
 //! One running texture: its buffers and bind groups, made once, and the loop that encodes dispatches.
 
+use super::binder::{Binder, Call};
+use super::buffers::{Buffers, JobUniform};
 use super::error::{GpuError, checked};
-use super::kernel::{Binding, KernelKey};
 use super::pipelines::Pipelines;
-use super::recorder::ALIGNMENT;
-use super::recording::{BufferRef, Dispatch, GpuTensor, PARAM_WORDS, Recording, StateBuffer};
+use super::recording::{BufferRef, GpuTensor, Recording, StateBuffer};
 use super::weights::GpuWeights;
 use crate::sampling::JobInputs;
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -19,36 +18,6 @@ pub struct JobSlot {
     pipelines: Vec<wgpu::ComputePipeline>,
     bind_groups: Vec<wgpu::BindGroup>,
     calls: Vec<Call>,
-}
-
-/// A dispatch as indices into the slot's tables.
-#[derive(Debug)]
-struct Call {
-    pipeline: usize,
-    bind_group: usize,
-    workgroups: [u32; 3],
-}
-
-#[derive(Debug)]
-struct Buffers {
-    pool: Vec<wgpu::Buffer>,
-    state: [wgpu::Buffer; 6],
-    constants: wgpu::Buffer,
-    params: wgpu::Buffer,
-    job: wgpu::Buffer,
-    unused: wgpu::Buffer,
-}
-
-/// `Job` of `shaders/lib/rng.wgsl`.
-#[repr(C)]
-#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-struct JobUniform {
-    token_seed: [u32; 2],
-    latent_seed: [u32; 2],
-    guidance: f32,
-    token_temperature: f32,
-    latent_temperature: f32,
-    padding: f32,
 }
 
 impl JobSlot {
@@ -92,19 +61,10 @@ impl JobSlot {
         recording: Arc<Recording>,
         buffers: Buffers,
     ) -> Result<Self, GpuError> {
-        let mut binder = Binder {
-            device,
-            pipelines,
-            weights,
-            recording: &recording,
-            buffers: &buffers,
-            made: (Vec::new(), Vec::new()),
-            pipeline_of: HashMap::new(),
-            bind_group_of: HashMap::new(),
-        };
+        let mut binder = Binder::new(device, pipelines, weights, &recording, &buffers);
         let bind = || recording.dispatches.iter().map(|dispatch| binder.bind(dispatch)).collect::<Result<_, _>>();
         let calls: Vec<Call> = checked(device, bind, GpuError::Device)??;
-        let (pipelines, bind_groups) = binder.made;
+        let (pipelines, bind_groups) = binder.finish();
         Ok(Self { recording, buffers, pipelines, bind_groups, calls })
     }
 
@@ -192,125 +152,4 @@ fn check_sizes(device: &wgpu::Device, recording: &Recording) -> Result<(), GpuEr
         Some(bytes) => Err(GpuError::TooLarge { what: "a layer of this texture size".into(), bytes: *bytes, limit }),
         None => Ok(()),
     }
-}
-
-impl Buffers {
-    fn new(device: &wgpu::Device, recording: &Recording, shared: Option<&Self>) -> Self {
-        use wgpu::BufferUsages as Usage;
-        let storage = Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST;
-        let buffer = |label: &str, bytes: u64, usage: Usage| {
-            device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some(label),
-                size: bytes.next_multiple_of(ALIGNMENT as u64).max(ALIGNMENT as u64),
-                usage,
-                mapped_at_creation: false,
-            })
-        };
-        let filled = |label: &str, bytes: &[u8], usage: Usage| {
-            let size = bytes.len().next_multiple_of(ALIGNMENT).max(ALIGNMENT) as u64;
-            let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: true };
-            let buffer = device.create_buffer(&descriptor);
-            // wgpu panics on empty ranges, so the whole buffer is mapped.
-            buffer.get_mapped_range_mut(..).slice(..bytes.len()).copy_from_slice(bytes);
-            buffer.unmap();
-            buffer
-        };
-        let mut params = vec![0u8; ALIGNMENT * recording.params.len()];
-        for (block, words) in params.chunks_exact_mut(ALIGNMENT).zip(&recording.params) {
-            block[..4 * PARAM_WORDS].copy_from_slice(bytemuck::cast_slice(words));
-        }
-        Self {
-            pool: recording.pool.iter().map(|bytes| buffer("discon activation", *bytes, storage)).collect(),
-            state: std::array::from_fn(|index| match shared {
-                Some(shared) => shared.state[index].clone(),
-                None => buffer("discon state", recording.state_bytes[index], storage),
-            }),
-            constants: filled("discon constants", &recording.constants, Usage::STORAGE),
-            params: filled("discon params", &params, Usage::UNIFORM),
-            job: match shared {
-                Some(shared) => shared.job.clone(),
-                None => buffer("discon job", size_of::<JobUniform>() as u64, Usage::UNIFORM | Usage::COPY_DST),
-            },
-            unused: buffer("discon unused", ALIGNMENT as u64, Usage::STORAGE),
-        }
-    }
-}
-
-/// Makes bind groups, each different one once: rounds of equal size share theirs.
-struct Binder<'a> {
-    device: &'a wgpu::Device,
-    pipelines: &'a Pipelines,
-    weights: &'a GpuWeights,
-    recording: &'a Recording,
-    buffers: &'a Buffers,
-    made: (Vec<wgpu::ComputePipeline>, Vec<wgpu::BindGroup>),
-    pipeline_of: HashMap<KernelKey, usize>,
-    bind_group_of: HashMap<(KernelKey, Vec<BufferRef>, usize), usize>,
-}
-
-impl Binder<'_> {
-    fn bind(&mut self, dispatch: &Dispatch) -> Result<Call, GpuError> {
-        let key = dispatch.key;
-        let compiled = self.pipelines.get(key)?;
-        let pipeline = *self.pipeline_of.entry(key).or_insert_with(|| {
-            self.made.0.push(compiled.pipeline.clone());
-            self.made.0.len() - 1
-        });
-        // Values that take turns in one buffer bind the same.
-        let places = dispatch.buffers.iter().map(|buffer| match *buffer {
-            BufferRef::Value(value) => BufferRef::Value(self.recording.places[value]),
-            other => other,
-        });
-        let places: Vec<BufferRef> = places.collect();
-        let group_key = (key, places, dispatch.params);
-        let bind_group = match self.bind_group_of.get(&group_key) {
-            Some(known) => *known,
-            None => {
-                let group = self.bind_group(&compiled.layout, &group_key)?;
-                self.made.1.push(group);
-                let index = self.made.1.len() - 1;
-                self.bind_group_of.insert(group_key, index);
-                index
-            }
-        };
-        Ok(Call { pipeline, bind_group, workgroups: dispatch.workgroups })
-    }
-
-    fn bind_group(
-        &self,
-        layout: &wgpu::BindGroupLayout,
-        (key, places, params): &(KernelKey, Vec<BufferRef>, usize),
-    ) -> Result<wgpu::BindGroup, GpuError> {
-        let block = (ALIGNMENT * params) as u64;
-        let mut bindings = vec![range(&self.buffers.params, block, 4 * PARAM_WORDS as u64)];
-        let mut places = places.iter();
-        for binding in key.kernel.bindings() {
-            bindings.push(match binding {
-                Binding::Job => self.buffers.job.as_entire_buffer_binding(),
-                _ => self.resolve(places.next().copied().unwrap_or(BufferRef::Unused))?,
-            });
-        }
-        let entries: Vec<_> = bindings
-            .into_iter()
-            .zip(0..)
-            .map(|(buffer, binding)| wgpu::BindGroupEntry { binding, resource: wgpu::BindingResource::Buffer(buffer) })
-            .collect();
-        Ok(self.device.create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout, entries: &entries }))
-    }
-
-    fn resolve(&self, place: BufferRef) -> Result<wgpu::BufferBinding<'_>, GpuError> {
-        Ok(match place {
-            BufferRef::Value(place) => self.buffers.pool[place].as_entire_buffer_binding(),
-            BufferRef::State(state) => self.buffers.state[state as usize].as_entire_buffer_binding(),
-            BufferRef::Weight(id) => self.weights.binding(id).ok_or_else(|| {
-                GpuError::Device(format!("parameter {} is not on the device; weights of another model?", id.0))
-            })?,
-            BufferRef::Constant { start, len } => range(&self.buffers.constants, start as u64, len as u64),
-            BufferRef::Unused => self.buffers.unused.as_entire_buffer_binding(),
-        })
-    }
-}
-
-fn range(buffer: &wgpu::Buffer, offset: u64, size: u64) -> wgpu::BufferBinding<'_> {
-    wgpu::BufferBinding { buffer, offset, size: wgpu::BufferSize::new(size) }
 }

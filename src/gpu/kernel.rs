@@ -1,9 +1,9 @@
 //! The kernels: their files, bindings and constants.
 //!
 //! A kernel is one file in `shaders/`, named like its entry point. Its text is preceded by the library files that it
-//! uses and by `const` lines written here, so a number that Rust and WGSL share has one home. Two rules
-//! extend WGSL: a line that holds `$i` is repeated for each `i` below [`repeats`], and one with `$b` for each block of eight
-//! columns of an attention head; software rasterisers keep named scalars in registers, but not arrays.
+//! uses and by `const` lines written here, so a number that Rust and WGSL share has one home. One rule extends
+//! WGSL: a line that holds a mark such as `$i` is repeated for each index of the mark, see [`marks`]; software
+//! rasterisers keep named scalars in registers, but not arrays.
 
 use crate::reference::rms_norm::EPSILON;
 use crate::sampling::LATENT_LIMIT;
@@ -48,6 +48,8 @@ pub const THREADS: usize = 64;
 pub const TILE: usize = 32;
 /// Terms of the sum that a tile holds at once.
 pub const TILE_TERMS: usize = 16;
+/// Queries of one lane of [`KernelVariant::Lanes`] attention: rows of the grid, one below the other.
+pub const LANE_QUERIES: usize = 4;
 /// Keys that a tile of [`KernelVariant::Tiled`] attention holds at once.
 pub const TILE_KEYS: usize = 16;
 /// Queries along each side of the block of one workgroup of [`KernelVariant::Tiled`] attention; lanes take one row of it.
@@ -204,17 +206,25 @@ impl KernelKey {
             }
         }
         text.push_str(self.kernel.source(variant));
-        repeat_lines(&text, repeats(self), self.head_width / 8)
+        repeat_lines(&text, &marks(self, variant))
     }
 }
 
-/// How often a line with `$i` stands in a kernel: rows of a block, or keys of a step of attention.
-pub fn repeats(key: KernelKey) -> usize {
-    match key.kernel {
-        // Wide heads take half as many keys at once, so that all values stay in registers.
-        Kernel::Attention if key.head_width > 32 => 4,
-        _ => LANE_ROWS,
-    }
+/// Keys that one step of [`KernelVariant::Lanes`] attention takes at once.
+const STEP_KEYS: usize = 2;
+
+/// Marks of repeated lines and how often they repeat; a line with several marks runs through all combinations.
+fn marks(key: KernelKey, variant: KernelVariant) -> [(&'static str, usize); 3] {
+    let rows = if key.kernel == Kernel::Attention { STEP_KEYS } else { LANE_ROWS };
+    let queries = if variant == KernelVariant::Lanes { LANE_QUERIES } else { 1 };
+    [
+        // Rows of a block of a product, keys of a step of attention.
+        ("$i", rows),
+        // Queries of one lane of attention.
+        ("$q", queries),
+        // Blocks of eight columns of a head.
+        ("$b", key.head_width / 8),
+    ]
 }
 
 fn constants(key: KernelKey, variant: KernelVariant) -> String {
@@ -234,7 +244,8 @@ fn constants(key: KernelKey, variant: KernelVariant) -> String {
         ("TILE_KEYS", TILE_KEYS),
         ("QUERY_BLOCK", QUERY_BLOCK),
         ("HEAD_WIDTH", key.head_width),
-        ("STEP_KEYS", repeats(key)),
+        ("STEP_KEYS", STEP_KEYS),
+        ("LANE_QUERIES", LANE_QUERIES),
         ("STREAM_TOKEN", Stream::Token as usize),
         ("STREAM_LATENT", Stream::Latent as usize),
     ] {
@@ -252,21 +263,18 @@ fn constants(key: KernelKey, variant: KernelVariant) -> String {
     text
 }
 
-/// Repeats each line with `$i` for `i` in `0..rows` and, within that, each with `$b` for `b` in `0..blocks`.
-fn repeat_lines(text: &str, rows: usize, blocks: usize) -> String {
-    let expand = |lines: Vec<String>, mark: &str, count: usize| -> Vec<String> {
-        lines
-            .into_iter()
-            .flat_map(|line| {
-                let count = if line.contains(mark) { count } else { 1 };
-                (0..count).map(move |index| line.replace(mark, &index.to_string())).collect::<Vec<_>>()
-            })
-            .collect()
-    };
+/// Repeats lines with marks; the last mark counts fastest.
+fn repeat_lines(text: &str, marks: &[(&str, usize)]) -> String {
     let mut out = String::with_capacity(2 * text.len());
     for line in text.lines() {
         let code = line.split("//").next().unwrap_or_default();
-        for line in expand(expand(vec![code.to_string()], "$i", rows), "$b", blocks) {
+        let mut lines = vec![code.to_string()];
+        for (mark, count) in marks.iter().filter(|(mark, _)| code.contains(mark)) {
+            let repeat =
+                |line: &String| (0..*count).map(|index| line.replace(mark, &index.to_string())).collect::<Vec<_>>();
+            lines = lines.iter().flat_map(repeat).collect();
+        }
+        for line in lines {
             out.push_str(&line);
             out.push('\n');
         }

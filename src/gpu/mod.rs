@@ -15,6 +15,8 @@
 //! [`PlanShape`]: crate::sampling::PlanShape
 
 mod arena;
+mod binder;
+mod buffers;
 mod error;
 mod headless;
 mod image_target;

@@ -1,6 +1,6 @@
 //! [`Ops`] by recording: each method is one dispatch. Orders of parameters and buffers follow the shader of the same name.
 
-use super::kernel::{BLOCK_COLUMNS, Kernel, KernelKey, KernelVariant, LANE_ROWS, QUERY_BLOCK, TILE};
+use super::kernel::{BLOCK_COLUMNS, Kernel, KernelKey, KernelVariant, LANE_QUERIES, LANE_ROWS, QUERY_BLOCK, TILE};
 use super::recorder::{Recorder, Work};
 use super::recording::{BufferRef, GpuIndices, GpuTensor, StateBuffer};
 use crate::model::layers::{Conv, Linear, Norm};
@@ -30,8 +30,8 @@ impl Ops for Recorder<'_> {
         residual: Option<&GpuTensor>,
     ) -> GpuTensor {
         // The condition is the only state that no dispatch writes and that a linear map reads.
-        let unchanging =
-            matches!(x.buffer, BufferRef::Constant { .. } | BufferRef::State(StateBuffer::Condition)) && residual.is_none();
+        let unchanging = matches!(x.buffer, BufferRef::Constant { .. } | BufferRef::State(StateBuffer::Condition))
+            && residual.is_none();
         let key = (*x, linear.weight, activation);
         if let Some(known) = self.fixed.get(&key).filter(|_| unchanging) {
             return *known;
@@ -75,13 +75,7 @@ impl Ops for Recorder<'_> {
         y
     }
 
-    fn modulated_norm(
-        &mut self,
-        x: &GpuTensor,
-        modulation: &GpuTensor,
-        shift_at: usize,
-        scale_at: usize,
-    ) -> GpuTensor {
+    fn modulated_norm(&mut self, x: &GpuTensor, modulation: &GpuTensor, shift_at: usize, scale_at: usize) -> GpuTensor {
         let [rows, width] = x.shape;
         let y = self.output(rows, width);
         let params = words([rows, width, modulation.shape[1], shift_at, scale_at]);
@@ -105,21 +99,13 @@ impl Ops for Recorder<'_> {
         let head_width = channels / heads;
         let y = self.output(query_key_value.shape[0], channels);
         let scale = 1.0 / (head_width as f32).sqrt();
-        let mut params = words([
-            grid.height,
-            grid.width,
-            grid.wrap.y.into(),
-            grid.wrap.x.into(),
-            window,
-            segments,
-            heads,
-            channels,
-        ])
-        .to_vec();
+        let mut params =
+            words([grid.height, grid.width, grid.wrap.y.into(), grid.wrap.x.into(), window, segments, heads, channels])
+                .to_vec();
         params.push(scale.to_bits());
         let columns = grid.width.div_ceil(QUERY_BLOCK);
         let lines = match self.variant {
-            KernelVariant::Lanes => grid.height,
+            KernelVariant::Lanes => grid.height.div_ceil(LANE_QUERIES),
             KernelVariant::Tiled => grid.height.div_ceil(QUERY_BLOCK),
         };
         let work = Work {

@@ -63,9 +63,11 @@ pub fn randomise(model: &mut Model) {
 pub fn difference(expected: &[f32], found: &[f32]) -> (f32, f32) {
     assert_eq!(expected.len(), found.len(), "number of values");
     // A NaN must not vanish in a maximum.
-    let worst = expected.iter().zip(found).map(|(a, b)| (a - b).abs()).fold(0.0f32, |worst, d| {
-        if d.is_nan() || worst.is_nan() { f32::NAN } else { worst.max(d) }
-    });
+    let worst = expected
+        .iter()
+        .zip(found)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0f32, |worst, d| if d.is_nan() || worst.is_nan() { f32::NAN } else { worst.max(d) });
     let scale = (expected.iter().map(|v| v * v).sum::<f32>() / expected.len().max(1) as f32).sqrt();
     (worst, scale)
 }

@@ -1,0 +1,70 @@
+//! The buffers of a job slot.
+
+use super::recorder::ALIGNMENT;
+use super::recording::{PARAM_WORDS, Recording};
+
+/// All buffers that one job at a time runs in.
+#[derive(Debug)]
+pub struct Buffers {
+    pub pool: Vec<wgpu::Buffer>,
+    pub state: [wgpu::Buffer; 6],
+    pub constants: wgpu::Buffer,
+    pub params: wgpu::Buffer,
+    pub job: wgpu::Buffer,
+    pub unused: wgpu::Buffer,
+}
+
+/// `Job` of `shaders/lib/rng.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct JobUniform {
+    pub token_seed: [u32; 2],
+    pub latent_seed: [u32; 2],
+    pub guidance: f32,
+    pub token_temperature: f32,
+    pub latent_temperature: f32,
+    pub padding: f32,
+}
+
+impl Buffers {
+    /// Makes the buffers, with the state and job uniform of `shared` if given.
+    pub fn new(device: &wgpu::Device, recording: &Recording, shared: Option<&Self>) -> Self {
+        use wgpu::BufferUsages as Usage;
+        let storage = Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST;
+        let buffer = |label: &str, bytes: u64, usage: Usage| {
+            device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some(label),
+                size: bytes.next_multiple_of(ALIGNMENT as u64).max(ALIGNMENT as u64),
+                usage,
+                mapped_at_creation: false,
+            })
+        };
+        let filled = |label: &str, bytes: &[u8], usage: Usage| {
+            let size = bytes.len().next_multiple_of(ALIGNMENT).max(ALIGNMENT) as u64;
+            let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: true };
+            let buffer = device.create_buffer(&descriptor);
+            // wgpu panics on empty ranges, so the whole buffer is mapped.
+            buffer.get_mapped_range_mut(..).slice(..bytes.len()).copy_from_slice(bytes);
+            buffer.unmap();
+            buffer
+        };
+        let mut params = vec![0u8; ALIGNMENT * recording.params.len()];
+        for (block, words) in params.chunks_exact_mut(ALIGNMENT).zip(&recording.params) {
+            block[..4 * PARAM_WORDS].copy_from_slice(bytemuck::cast_slice(words));
+        }
+        Self {
+            pool: recording.pool.iter().map(|bytes| buffer("discon activation", *bytes, storage)).collect(),
+            state: std::array::from_fn(|index| match shared {
+                Some(shared) => shared.state[index].clone(),
+                None => buffer("discon state", recording.state_bytes[index], storage),
+            }),
+            constants: filled("discon constants", &recording.constants, Usage::STORAGE),
+            params: filled("discon params", &params, Usage::UNIFORM),
+            job: match shared {
+                Some(shared) => shared.job.clone(),
+                None => buffer("discon job", size_of::<JobUniform>() as u64, Usage::UNIFORM | Usage::COPY_DST),
+            },
+            unused: buffer("discon unused", ALIGNMENT as u64, Usage::STORAGE),
+        }
+    }
+}
