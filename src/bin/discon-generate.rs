@@ -1,7 +1,7 @@
 //! Recipes in, PNG files out, without a window.
 
 use bevy_discon::model::Model;
-use bevy_discon::reference::{self, GeneratedTexture};
+use bevy_discon::reference::GeneratedTexture;
 use bevy_discon::sampling::{Plan, Recipe, plan};
 use clap::{Parser, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -54,7 +54,7 @@ enum Device {
     Auto,
     /// The GPU or an error.
     Gpu,
-    /// The plain CPU reference: slow.
+    /// The processor.
     Cpu,
 }
 
@@ -143,7 +143,7 @@ impl Executor {
             Ok(gpu) => Ok(Self::Gpu(Box::new(gpu))),
             Err(error) if device == Device::Gpu => Err(error.into()),
             Err(error) => {
-                eprintln!("no GPU ({error}); using the slow CPU reference");
+                eprintln!("no GPU ({error}); using the processor");
                 Ok(Self::Cpu)
             }
         }
@@ -161,7 +161,17 @@ impl Executor {
         match self {
             #[cfg(feature = "gpu")]
             Self::Gpu(gpu) => Ok(gpu.generate(model, plan)?),
-            Self::Cpu => Ok(reference::generate(model, plan)),
+            Self::Cpu => Ok(on_processor(model, plan)),
         }
     }
+}
+
+#[cfg(feature = "native")]
+fn on_processor(model: &Model, plan: &Plan) -> GeneratedTexture {
+    bevy_discon::native::generate(model, plan)
+}
+
+#[cfg(not(feature = "native"))]
+fn on_processor(model: &Model, plan: &Plan) -> GeneratedTexture {
+    bevy_discon::reference::generate(model, plan)
 }

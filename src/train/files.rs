@@ -1,6 +1,7 @@
 //! Writing files so that a killed run leaves either the old or the new one.
 
 use super::TrainError;
+use std::fs::{File, TryLockError};
 use std::io::Write;
 use std::path::Path;
 
@@ -13,7 +14,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
     name.push(".partial");
     let partial = path.with_file_name(name);
     let write = || -> std::io::Result<()> {
-        let mut file = std::fs::File::create(&partial)?;
+        let mut file = File::create(&partial)?;
         file.write_all(bytes)?;
         file.sync_all()
     };
@@ -27,4 +28,18 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
 /// The folder that could not be made.
 pub fn create_folder(path: &Path) -> Result<(), TrainError> {
     std::fs::create_dir_all(path).map_err(|error| TrainError::io(path, error))
+}
+
+/// Takes the folder for this process alone; the system gives it back when the process ends, also by a kill.
+///
+/// # Errors
+/// A folder that another trainer works in.
+pub fn lock_folder(folder: &Path) -> Result<File, TrainError> {
+    let path = folder.join("lock");
+    let file = File::create(&path).map_err(|error| TrainError::io(&path, error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(TrainError::Busy { folder: folder.to_path_buf() }),
+        Err(TryLockError::Error(error)) => Err(TrainError::io(&path, error)),
+    }
 }

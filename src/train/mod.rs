@@ -34,6 +34,12 @@ pub enum TrainError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// Another trainer works in the folder.
+    #[error("{folder} is in use by another trainer; wait for it or choose another --out")]
+    Busy {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// A file is not a picture.
     #[error("{path}: {message}")]
     Picture {

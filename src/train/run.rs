@@ -1,7 +1,7 @@
 //! One run: its options, what all stages share, and their order.
 
 use super::dataset::{DataOptions, Dataset};
-use super::files::{create_folder, write_atomically};
+use super::files::{create_folder, lock_folder, write_atomically};
 use super::metrics::{Metrics, progress_bar};
 use super::ops::TrainOps;
 use super::params::ParamSet;
@@ -10,6 +10,7 @@ use super::{TrainError, continuous, latents, prior, tokenizer};
 use crate::model::{Discon, Model, ModelConfig, ParamTable, Weights};
 use burn::tensor::Device;
 use indicatif::ProgressBar;
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -64,6 +65,8 @@ pub struct Session {
     pub workers: Workers,
     /// Where tensors live, without autodiff.
     pub device: Device,
+    /// Keeps a second trainer out of the folder until this one ends, however it ends.
+    _lock: File,
 }
 
 impl Session {
@@ -75,6 +78,7 @@ impl Session {
         let device = device(options.gpu)?;
         let folder = options.out.join("work");
         create_folder(&folder)?;
+        let lock = lock_folder(&folder)?;
         let bar = progress_bar("pictures", 1.0, 0.0);
         let data = Dataset::load(&options.data, |done, total| {
             bar.set_length(total as u64);
@@ -96,7 +100,7 @@ impl Session {
             table.value_count()
         );
         let exported = Mutex::new(weights.clone());
-        Ok(Self { options, model, table, weights, exported, data, metrics, workers, device })
+        Ok(Self { options, model, table, weights, exported, data, metrics, workers, device, _lock: lock })
     }
 
     /// Folder of the checkpoints.
