@@ -52,6 +52,10 @@ fn every_kernel_is_valid_wgsl_and_tiles_need_no_feature() {
 /// Operations to run on both executors; returns what to compare.
 trait Case {
     fn declare(&mut self, _table: &mut ParamTable) {}
+    /// Temperature of the tokens.
+    fn temperature(&self) -> f32 {
+        0.9
+    }
     fn run<O: SampleOps>(&self, ops: &mut O) -> O::Tensor;
 }
 
@@ -88,7 +92,8 @@ impl Bench {
         model.weights = Weights::fresh(&table, 0);
         model.table = table;
         common::randomise(&mut model);
-        let plan = plan(&model);
+        let mut plan = plan(&model);
+        plan.inputs.token_temperature = case.temperature();
         let mut cpu = CpuOps::for_job(&model, &plan);
         let expected = case.run(&mut cpu);
         for pipelines in &self.pipelines {
@@ -423,6 +428,7 @@ struct TokenCase {
     codebook_size: usize,
     guided: bool,
     scale: f32,
+    temperature: f32,
     table: ParamId,
 }
 
@@ -431,11 +437,16 @@ impl Case for TokenCase {
         self.table = table.add("table", [self.codebook_size.max(65), 8], Init::Zeros, Role::Table);
     }
 
+    fn temperature(&self) -> f32 {
+        self.temperature
+    }
+
     fn run<O: SampleOps>(&self, ops: &mut O) -> O::Tensor {
         let positions = ops.positions(Stage::Tokens, 2..33);
         let rows = if self.guided { 62 } else { 31 };
         let values = common::numbers(6, rows * self.codebook_size);
-        let values: Vec<f32> = values.iter().map(|value| self.scale * value).collect();
+        // Few different values, so that at temperature 0 the largest one stands several times.
+        let values: Vec<f32> = values.iter().map(|value| (self.scale * value).round()).collect();
         let logits = ops.constant(&values, [rows, self.codebook_size]);
         ops.sample_tokens(&logits, &positions, self.guided);
         // Each token has a different row, so equal rows are equal tokens.
@@ -447,9 +458,17 @@ impl Case for TokenCase {
 #[test]
 fn sampled_tokens_equal_the_reference() {
     let Some(bench) = Bench::get() else { return };
-    for (codebook_size, guided, scale) in [(64, false, 2.0), (1024, true, 5.0), (16, true, 0.0), (80, false, 0.0)] {
-        let case = TokenCase { codebook_size, guided, scale, table: ParamId(0) };
-        bench.check(&format!("sample_tokens of {codebook_size}, guided {guided}, scale {scale}"), 0.0, case);
+    for (codebook_size, guided, scale, temperature) in [
+        (64, false, 2.0, 0.9),
+        (1024, true, 5.0, 0.9),
+        (16, true, 0.0, 0.9),
+        (80, false, 0.0, 0.9),
+        (208, false, 3.0, 0.0),
+        (1024, true, 3.0, 0.0),
+    ] {
+        let case = TokenCase { codebook_size, guided, scale, temperature, table: ParamId(0) };
+        let name = format!("sample_tokens of {codebook_size}, guided {guided}, {scale}, temperature {temperature}");
+        bench.check(&name, 0.0, case);
     }
 }
 
