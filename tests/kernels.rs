@@ -1,4 +1,5 @@
 //! Is each kernel its CPU twin? Every operation, in both variants, at awkward sizes.
+#![cfg(feature = "gpu")]
 
 mod common;
 

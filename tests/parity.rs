@@ -1,4 +1,5 @@
 //! Is the whole the sum of its parts? Complete generations on the GPU against the CPU reference.
+#![cfg(feature = "gpu")]
 
 mod common;
 
