@@ -53,7 +53,7 @@ pub mod native;
 pub mod plugin;
 pub mod reference;
 #[cfg(feature = "render")]
-pub mod render;
+mod render;
 #[cfg(feature = "render")]
 pub mod request;
 pub mod sampling;
@@ -65,9 +65,9 @@ pub mod train;
 pub mod prelude {
     pub use crate::plugin::DisconPlugin;
     pub use crate::request::{
-        DisconModel, DisconSettings, GenerateTexture, GeneratedTexture, ModelSource, GenerationError, TextureFailed,
-        TextureGenerated, TextureGenerator, TextureNotGenerated, TextureProgress, TextureReady, TextureSource,
-        TextureState, TextureStore,
+        DisconModel, DisconSettings, GPU_MILLISECONDS, GenerateTexture, GeneratedTexture, GenerationError, ModelSource,
+        TextureFailed, TextureGenerated, TextureGenerator, TextureNotGenerated, TextureProgress, TextureReady,
+        TextureSource, TextureState, TextureStore,
     };
     pub use crate::sampling::{Recipe, Tiling};
 }

@@ -38,7 +38,8 @@ fn listen(mut ready: MessageReader<TextureReady>, mut failed: MessageReader<Text
 fn model() -> Arc<Model> {
     static MODEL: OnceLock<Arc<Model>> = OnceLock::new();
     let make = || {
-        let mut model = Model::new(&ModelConfig::tiny(&["brick", "moss"]), None, 1).expect("the configuration is sound");
+        let mut model =
+            Model::new(&ModelConfig::tiny(&["brick", "moss"]), None, 1).expect("the configuration is sound");
         common::randomise(&mut model);
         Arc::new(model)
     };
@@ -61,6 +62,21 @@ impl Game {
     }
 
     fn with(wgpu: WgpuSettings, model: ModelSource, settings: DisconSettings) -> Self {
+        let mut app = Self::bare(wgpu);
+        app.add_plugins(DisconPlugin { model, settings })
+            .init_resource::<Heard>()
+            .add_systems(Update, listen)
+            .add_observer(|event: On<TextureGenerated>, mut heard: ResMut<Heard>| heard.generated.push(event.clone()))
+            .add_observer(|event: On<TextureNotGenerated>, mut heard: ResMut<Heard>| {
+                heard.not_generated.push(event.clone());
+            });
+        app.finish();
+        app.cleanup();
+        Self(app)
+    }
+
+    /// The least that the plugin needs: no window, no cameras, no `CorePipelinePlugin`.
+    fn bare(wgpu: WgpuSettings) -> App {
         let mut app = App::new();
         app.add_plugins((
             MinimalPlugins,
@@ -71,17 +87,8 @@ impl Game {
             bevy::camera::CameraPlugin,
             RenderPlugin { render_creation: RenderCreation::Automatic(Box::new(wgpu)), ..default() },
             ImagePlugin::default(),
-            DisconPlugin { model, settings },
-        ))
-        .init_resource::<Heard>()
-        .add_systems(Update, listen)
-        .add_observer(|event: On<TextureGenerated>, mut heard: ResMut<Heard>| heard.generated.push(event.clone()))
-        .add_observer(|event: On<TextureNotGenerated>, mut heard: ResMut<Heard>| {
-            heard.not_generated.push(event.clone());
-        });
-        app.finish();
-        app.cleanup();
-        Self(app)
+        ));
+        app
     }
 
     fn heard(&self) -> &Heard {
@@ -259,7 +266,8 @@ fn equal_recipes_share_one_texture_and_every_request_hears_of_it() {
     let (late, same) = game.spawn(recipe(3));
     assert_eq!(image, same);
     game.frames(2);
-    let event = game.heard().generated.iter().find(|event| event.entity == late).expect("the late entity got its event");
+    let event =
+        game.heard().generated.iter().find(|event| event.entity == late).expect("the late entity got its event");
     assert_eq!(event.source, TextureSource::Memory);
     assert!(game.0.world().get::<TextureProgress>(late).is_some_and(|progress| progress.state.is_finished()));
 }
@@ -332,7 +340,8 @@ fn impossible_recipes_fail_with_a_reason_and_keep_the_neutral_colour() {
     assert_eq!(game.heard().not_generated.len(), 1);
     assert_eq!(game.heard().not_generated[0].entity, entity);
     assert!(game.picture(&image).chunks_exact(4).all(|pixel| pixel == [128, 128, 128, 255]));
-    let reason = game.heard().failed.iter().find(|failed| failed.image == odd.id()).map(|failed| failed.error.to_string());
+    let reason =
+        game.heard().failed.iter().find(|failed| failed.image == odd.id()).map(|failed| failed.error.to_string());
     assert!(reason.as_ref().is_some_and(|reason| reason.contains("width") && reason.contains("70")), "{reason:?}");
 }
 
@@ -420,9 +429,7 @@ fn textures_of_higher_priority_come_first() {
     let images: Vec<Handle<Image>> = [(20, 0), (21, -5), (22, 7), (23, 0)]
         .into_iter()
         .map(|(seed, priority)| {
-            let ask = move |mut generator: TextureGenerator| {
-                generator.generate_with_priority(recipe(seed), priority)
-            };
+            let ask = move |mut generator: TextureGenerator| generator.generate_with_priority(recipe(seed), priority);
             game.0.world_mut().run_system_once_with_result(ask)
         })
         .collect();
@@ -454,10 +461,18 @@ fn a_new_device_gets_all_pictures_again() {
     let image = game.generate(recipe(16));
     game.until("the texture is ready", |game| game.is_ready(&image));
     let before = game.picture(&image);
-    let device = |game: &Game| game.0.sub_app(RenderApp).world().resource::<RenderDevice>().wgpu_device().clone();
-    let lost = device(&game);
+    // Devices cannot be compared: each instance counts its own from the start.
+    let made = |game: &Game| game.0.sub_app(RenderApp).world().resource_ref::<RenderDevice>().last_changed();
+    let first = made(&game);
+    let lost = game.0.sub_app(RenderApp).world().resource::<RenderDevice>().wgpu_device().clone();
     lost.destroy();
-    game.until("a new device", |game| device(game) != lost);
+    game.until("a new device", |game| {
+        // Nothing is drawn here, so nobody else would notice.
+        lost.poll(wgpu::PollType::Poll).ok();
+        made(game) != first
+    });
+    // Bevy forgets the textures of the old device one frame later.
+    game.frames(3);
     let start = Instant::now();
     while game.pixels(&image, 0).is_none_or(|pixels| pixels != before) {
         assert!(start.elapsed() < PATIENCE, "the picture does not come back");
@@ -502,18 +517,69 @@ fn a_model_folder_is_loaded_while_requests_wait() {
     assert_eq!(game.0.world().resource::<DisconModel>().classes(), ["brick", "moss"]);
 }
 
-/// Not a measurement of speed: a bound that a mistake (work in every frame) would break.
+/// A bound that a mistake (work in every frame) would break; run it with `--nocapture` and in release for numbers.
 #[test]
 fn an_idle_plugin_takes_next_to_nothing() {
     let Some(mut game) = Game::new(DisconSettings::default()) else { return };
     let image = game.generate(recipe(17));
     game.until("the texture is ready", |game| game.is_ready(&image));
     game.frames(10);
-    let start = Instant::now();
-    for _ in 0..200 {
-        game.0.update();
+    let mut bare = Game::bare(WgpuSettings::default());
+    bare.finish();
+    bare.cleanup();
+    let batch = |app: &mut App| {
+        let start = Instant::now();
+        (0..100).for_each(|_| app.update());
+        start.elapsed() / 100
+    };
+    // The fastest of many batches: other programs only make them slower.
+    let (mut with, mut without) = (Duration::MAX, Duration::MAX);
+    for _ in 0..10 {
+        with = with.min(batch(&mut game.0));
+        without = without.min(batch(&mut bare));
     }
-    let with_plugin = start.elapsed() / 200;
-    println!("an idle frame takes {with_plugin:?} in all");
-    assert!(with_plugin < Duration::from_millis(50));
+    println!("a frame without the plugin {without:?}, with the idle plugin {with:?}");
+    assert!(with < without + Duration::from_millis(1), "{with:?} instead of {without:?}");
+}
+
+/// `DISCON_MODEL=assets/models/small cargo test --release --test plugin -- --ignored --nocapture`
+#[test]
+#[ignore = "a measurement: prints how exactly the budget is kept with a real model"]
+fn how_exactly_the_budget_is_kept() {
+    let folder = std::env::var_os("DISCON_MODEL").expect("DISCON_MODEL is a model folder");
+    let model = Arc::new(Model::load(Path::new(&folder)).expect("the model is sound"));
+    for budget in [2.0, 10.0, 50.0, 200.0] {
+        let source = ModelSource::Loaded(model.clone());
+        let settings = DisconSettings { memory_cache_bytes: 0, ..default() }.with_budget_ms(budget);
+        let mut game = Game::with(WgpuSettings::default(), source, settings);
+        let class = model.discon.config.classes[0].clone();
+        // The first texture compiles and learns.
+        for seed in 0..2 {
+            let start = Instant::now();
+            let image = game.generate(Recipe::new(class.clone()).with_seed(seed));
+            let mut spent = Vec::new();
+            let mut last = None;
+            game.until("the texture is ready", |game| {
+                let store = game.0.world().resource::<bevy::diagnostic::DiagnosticsStore>();
+                let newest = store.get_measurement(&GPU_MILLISECONDS).map(|found| (found.time, found.value));
+                if newest != last {
+                    spent.extend(newest.map(|(_, value)| value));
+                    last = newest;
+                }
+                game.is_ready(&image)
+            });
+            spent.sort_by(f64::total_cmp);
+            let at = |part: usize| spent.get(spent.len() * part / 100).copied().unwrap_or_default();
+            println!(
+                "budget {budget:5} ms, texture {seed}: {:.1} s, {:.0} ms on the GPU in {} frames; \
+                 a frame: median {:.1}, 90 % below {:.1}, most {:.1} ms",
+                start.elapsed().as_secs_f32(),
+                spent.iter().sum::<f64>(),
+                spent.len(),
+                at(50),
+                at(90),
+                spent.last().copied().unwrap_or_default(),
+            );
+        }
+    }
 }

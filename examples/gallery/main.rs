@@ -70,11 +70,10 @@ fn save_picture(
     *frames += 1;
     // Some frames later every pipeline is compiled and the overlay is up to date.
     if let Some(file) = options.screenshot.clone().filter(|_| *frames == 10) {
-        commands
-            .spawn(Screenshot::primary_window())
-            .observe(save_to_disk(file))
-            .observe(|_: On<ScreenshotCaptured>, mut exit: MessageWriter<AppExit>| {
+        commands.spawn(Screenshot::primary_window()).observe(save_to_disk(file)).observe(
+            |_: On<ScreenshotCaptured>, mut exit: MessageWriter<AppExit>| {
                 exit.write(AppExit::Success);
-            });
+            },
+        );
     }
 }

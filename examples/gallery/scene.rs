@@ -20,37 +20,38 @@ pub struct Surface {
 
 /// Lights and camera. They are there before the model is.
 pub fn light_room(mut commands: Commands) {
-    commands.insert_resource(ClearColor(Color::srgb(0.02, 0.025, 0.04)));
-    commands.insert_resource(GlobalAmbientLight { color: Color::srgb(0.75, 0.85, 1.0), brightness: 110.0, ..default() });
+    // A court without a roof, at dusk.
+    commands.insert_resource(ClearColor(Color::srgb(0.1, 0.14, 0.22)));
+    commands.insert_resource(GlobalAmbientLight { color: Color::srgb(0.9, 0.93, 1.0), brightness: 300.0, ..default() });
     commands.spawn((
         Camera3d::default(),
-        Projection::from(PerspectiveProjection { fov: 46.0_f32.to_radians(), ..default() }),
+        Projection::from(PerspectiveProjection { fov: 42.0_f32.to_radians(), ..default() }),
         Tonemapping::AcesFitted,
-        Transform::from_xyz(0.0, 2.7, 9.6).looking_at(Vec3::new(0.0, 1.55, -1.0), Vec3::Y),
+        Transform::from_xyz(0.0, 3.5, 10.4).looking_at(Vec3::new(0.0, 1.45, -1.0), Vec3::Y),
     ));
-    // A cool light through the open front, a little from the left.
+    // The last daylight, from the left and behind the camera.
     commands.spawn((
         DirectionalLight {
-            color: Color::srgb(0.78, 0.87, 1.0),
-            illuminance: 2_200.0,
+            color: Color::srgb(0.8, 0.88, 1.0),
+            illuminance: 3_800.0,
             shadow_maps_enabled: true,
             ..default()
         },
-        Transform::from_xyz(-5.0, 7.0, 9.0).looking_at(Vec3::ZERO, Vec3::Y),
+        Transform::from_xyz(-5.0, 8.0, 7.0).looking_at(Vec3::ZERO, Vec3::Y),
     ));
-    // Warm spots above the exhibits.
-    for x in [-3.6, 0.0, 3.6] {
+    // Warm spots on the exhibits.
+    for x in [-3.4, 0.0, 3.4] {
         commands.spawn((
             SpotLight {
-                color: Color::srgb(1.0, 0.8, 0.56),
-                intensity: 1_100_000.0,
-                range: 16.0,
-                outer_angle: 0.72,
-                inner_angle: 0.38,
+                color: Color::srgb(1.0, 0.78, 0.52),
+                intensity: 2_600_000.0,
+                range: 18.0,
+                outer_angle: 0.8,
+                inner_angle: 0.35,
                 shadow_maps_enabled: true,
                 ..default()
             },
-            Transform::from_xyz(x, HEIGHT - 0.1, 2.4).looking_at(Vec3::new(x * 0.92, 0.7, -1.2), Vec3::Y),
+            Transform::from_xyz(x * 1.1, 6.0, 4.6).looking_at(Vec3::new(x, 0.9, -1.4), Vec3::Y),
         ));
     }
 }
@@ -68,7 +69,7 @@ fn thing(class: &'static str, mesh: impl Into<Mesh>, repeats: (f32, f32), place:
     Thing { class, mesh: mesh.into(), repeats: repeats.into(), place }
 }
 
-/// Walls, floor and columns: a texture covers about two metres.
+/// Walls, floor and columns: a texture covers about 2.4 metres.
 fn room() -> Vec<Thing> {
     let wall = |width: f32| Plane3d::new(Vec3::Z, Vec2::new(width, HEIGHT / 2.0));
     let middle = HEIGHT / 2.0;
@@ -76,20 +77,20 @@ fn room() -> Vec<Thing> {
         thing(
             "wood_planks",
             Plane3d::new(Vec3::Y, Vec2::new(HALF_WIDTH, HALF_DEPTH)),
-            (6.0, 5.0),
+            (5.0, 4.2),
             Transform::default(),
         ),
-        thing("brick", wall(HALF_WIDTH), (6.0, 2.3), Transform::from_xyz(0.0, middle, -HALF_DEPTH)),
+        thing("brick", wall(HALF_WIDTH), (5.0, 1.9), Transform::from_xyz(0.0, middle, -HALF_DEPTH)),
         thing(
             "stone_wall",
             wall(HALF_DEPTH),
-            (5.0, 2.3),
+            (4.2, 1.9),
             Transform::from_xyz(-HALF_WIDTH, middle, 0.0).with_rotation(Quat::from_rotation_y(PI / 2.0)),
         ),
         thing(
             "tiles",
             wall(HALF_DEPTH),
-            (5.0, 2.3),
+            (4.2, 1.9),
             Transform::from_xyz(HALF_WIDTH, middle, 0.0).with_rotation(Quat::from_rotation_y(-PI / 2.0)),
         ),
     ];
@@ -102,22 +103,31 @@ fn room() -> Vec<Thing> {
 
 /// Exhibits on plinths.
 fn exhibits() -> Vec<Thing> {
-    let ball = || Sphere::new(0.62).mesh().uv(48, 32);
+    let ball = || Sphere::new(0.64).mesh().uv(48, 32);
     let at = |x: f32, z: f32, y: f32| Transform::from_xyz(x, y, z);
     let turned = |place: Transform, angle: f32| place.with_rotation(Quat::from_rotation_y(angle));
-    let (back, front) = (-2.2, 1.1);
+    // The poles of Bevy's sphere lie on its z axis.
+    let upright = |place: Transform| place.with_rotation(Quat::from_rotation_x(-PI / 2.0));
+    let (back, front) = (-2.4, 1.7);
     let mut things = vec![
-        thing("rust", ball(), (2.0, 1.0), at(-4.2, back, 2.02)),
-        thing("scifi_panel", Cuboid::from_length(1.1), (1.0, 1.0), turned(at(-1.4, back, 1.95), 0.5)),
-        thing("lava", ball(), (2.0, 1.0), at(1.4, back, 2.02)),
-        thing("metal", Torus::new(0.24, 0.72), (4.0, 1.0), at(4.2, back, 2.1).with_rotation(Quat::from_rotation_x(1.2))),
-        thing("bark", Cylinder::new(0.45, 1.2), (2.0, 1.0), at(-3.0, front, 1.4)),
-        thing("grass", ball(), (2.0, 1.0), at(-1.0, front, 1.42)),
-        thing("rock", ball(), (2.0, 1.0), at(1.0, front, 1.42)),
-        thing("fabric", Cuboid::new(1.0, 1.0, 1.0), (1.0, 1.0), turned(at(3.0, front, 1.3), -0.6)),
+        thing("rust", ball(), (2.0, 1.0), upright(at(-4.3, back, 2.24))),
+        thing("scifi_panel", Cuboid::from_length(1.15), (1.0, 1.0), turned(at(-1.45, back, 2.18), 0.5)),
+        thing("lava", ball(), (2.0, 1.0), upright(at(1.45, back, 2.24))),
+        thing(
+            "metal",
+            Torus::new(0.26, 0.76),
+            (4.0, 1.0),
+            at(4.3, back, 2.36).with_rotation(Quat::from_rotation_x(1.2)),
+        ),
+        thing("bark", Cylinder::new(0.46, 1.25), (2.0, 1.0), at(-3.2, front, 1.13)),
+        thing("grass", ball(), (2.0, 1.0), upright(at(-1.07, front, 1.14))),
+        thing("rock", ball(), (2.0, 1.0), upright(at(1.07, front, 1.14))),
+        thing("fabric", Cuboid::from_length(1.05), (1.0, 1.0), turned(at(3.2, front, 1.03), -0.6)),
     ];
-    for (x, z, height) in [-4.2, -1.4, 1.4, 4.2].map(|x| (x, back, 1.4)).into_iter().chain([-3.0, -1.0, 1.0, 3.0].map(|x| (x, front, 0.8))) {
-        things.push(thing("concrete", Cuboid::new(1.0, height, 1.0), (0.5, 0.5 * height), at(x, z, height / 2.0)));
+    let plinths = [-4.3, -1.45, 1.45, 4.3].map(|x| (x, back, 1.6)).into_iter();
+    for (x, z, height) in plinths.chain([-3.2, -1.07, 1.07, 3.2].map(|x| (x, front, 0.5))) {
+        let place = at(x, z, height / 2.0);
+        things.push(thing("concrete", Cuboid::new(1.0, height, 1.0), (0.5, 0.5 * height), place));
     }
     things
 }

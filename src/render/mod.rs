@@ -45,10 +45,7 @@ pub fn build(render_app: &mut SubApp, sender: ReportSender) {
                 .chain()
                 .in_set(RenderSystems::PrepareResources),
         )
-        .add_systems(
-            RenderGraph,
-            run::run_jobs.after(RenderGraphSystems::Begin).before(RenderGraphSystems::Render),
-        );
+        .add_systems(RenderGraph, run::run_jobs.after(RenderGraphSystems::Begin).before(RenderGraphSystems::Render));
 }
 
 /// Starts from nothing on a new device.

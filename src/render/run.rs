@@ -45,7 +45,14 @@ pub fn run_jobs(
     if timer.is_waiting() || read_back::is_pending() || finishing.0.load(Ordering::Relaxed) > 0 {
         // Runs callbacks and returns at once. Without cameras nobody else would do it.
         gpu.device.wgpu_device().poll(wgpu::PollType::Poll).ok();
-        timer.collect(|sample| controller.learn(sample.phase, sample.work, sample.ms));
+        let mut spent = 0.0;
+        timer.collect(|sample| {
+            controller.learn(sample.phase, sample.work, sample.ms);
+            spent += sample.ms;
+        });
+        if spent > 0.0 {
+            gpu.sender.send(Report::Spent(spent));
+        }
     }
     let Some(model) = gpu.model.get() else { return };
     upload_one(&gpu, model, &mut queued, &finishing);

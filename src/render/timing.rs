@@ -4,9 +4,9 @@
 //! done, which is noticed once or twice per frame: too long, so that the generator then takes less than its budget.
 
 use super::budget::Phase;
+use bevy::platform::time::Instant;
 use bevy::prelude::*;
 use crossbeam_channel::{Receiver, Sender};
-use std::time::Instant;
 
 /// Submissions that are timed at the same time; others run untimed.
 const MAX_SPANS: usize = 32;
@@ -133,7 +133,9 @@ impl Timer {
             let Some(span) = self.spans.get_mut(number) else { continue };
             let Some(running) = span.running.take() else { continue };
             let ms = match &span.queries {
-                Some(queries) if readable => queries.read().map(|ticks| ticks as f32 * self.period.unwrap_or(1.0) * 1e-6),
+                Some(queries) if readable => {
+                    queries.read().map(|ticks| ticks as f32 * self.period.unwrap_or(1.0) * 1e-6)
+                }
                 Some(_) => None,
                 None => Some(running.start.elapsed().as_secs_f32() * 1e3),
             };

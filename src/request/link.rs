@@ -59,6 +59,8 @@ pub enum Report {
     Done(Ticket),
     /// A texture failed.
     Failed(Ticket, String),
+    /// Milliseconds that the GPU has worked for textures since the last report of this kind: about one frame.
+    Spent(f32),
     /// What the disk cache has for a texture: RGBA bytes of level 0.
     DiskLookup(Ticket, Option<Vec<u8>>),
 }

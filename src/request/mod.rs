@@ -9,15 +9,15 @@
 //! 3. The render world reports over a channel; `collect_reports` turns reports into [`TextureProgress`],
 //!    [`TextureReady`], [`TextureFailed`] and the entity events.
 //!
-//! This module knows nothing of the GPU beyond the types in [`link`].
+//! This module knows nothing of the GPU beyond the commands and reports in `link`.
 //!
 //! [`Image`]: bevy::image::Image
 
-pub mod disk;
+pub(crate) mod disk;
 mod entities;
 mod events;
 mod generator;
-pub mod link;
+pub(crate) mod link;
 mod model_source;
 mod settings;
 mod store;
@@ -30,5 +30,5 @@ pub use generator::TextureGenerator;
 pub use model_source::{DisconModel, ModelSource};
 pub use settings::DisconSettings;
 pub use store::{TextureState, TextureStore};
-pub use systems::{DisconSystems, build, connect, without_renderer};
-pub use target::{mip_levels, target_image, texture_bytes};
+pub use systems::{DisconSystems, GPU_MILLISECONDS};
+pub(crate) use systems::{build, connect, without_renderer};

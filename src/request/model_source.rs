@@ -1,7 +1,6 @@
 //! Where the model comes from, and loading it without holding up a frame.
 
 use crate::model::Model;
-use bevy::asset::io::file::FileAssetReader;
 use bevy::prelude::*;
 use bevy::tasks::{AsyncComputeTaskPool, Task, block_on, poll_once};
 use std::path::{Path, PathBuf};
@@ -84,8 +83,14 @@ pub fn start_loading(source: Res<ModelToLoad>, mut commands: Commands) {
     commands.insert_resource(LoadingModel(task));
 }
 
+#[cfg(target_arch = "wasm32")]
+fn load_folder(_: &Path) -> Result<Model, String> {
+    Err("a browser has no folders: use `ModelSource::Embedded`".into())
+}
+
+#[cfg(not(target_arch = "wasm32"))]
 fn load_folder(folder: &Path) -> Result<Model, String> {
-    let beside_assets = FileAssetReader::get_base_path().join(folder);
+    let beside_assets = bevy::asset::io::file::FileAssetReader::get_base_path().join(folder);
     let found = if beside_assets.is_dir() { beside_assets } else { folder.to_path_buf() };
     Model::load(&found).map_err(|error| {
         format!(

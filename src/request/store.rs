@@ -212,9 +212,8 @@ impl TextureStore {
 
     /// Lets go of the textures used longest ago, above a number of bytes.
     pub(super) fn trim(&mut self, limit: u64) {
-        let bytes = |handle: &Handle<Image>| {
-            self.entries.get(&handle.id()).map_or(0, |entry| texture_bytes(entry.recipe.size))
-        };
+        let bytes =
+            |handle: &Handle<Image>| self.entries.get(&handle.id()).map_or(0, |entry| texture_bytes(entry.recipe.size));
         let mut total: u64 = self.kept.iter().map(bytes).sum();
         let mut dropped = 0;
         while total > limit && dropped < self.kept.len() {

@@ -9,6 +9,7 @@ use super::settings::DisconSettings;
 use super::store::{TextureState, TextureStore};
 use crate::model::Model;
 use crate::sampling::plan;
+use bevy::diagnostic::{Diagnostic, DiagnosticPath, Diagnostics, RegisterDiagnostic};
 use bevy::prelude::*;
 use bevy::tasks::IoTaskPool;
 
@@ -20,6 +21,9 @@ pub enum DisconSystems {
     /// In `Last`: requests of the frame go to the render world.
     Request,
 }
+
+/// Milliseconds on the GPU that generation takes in a frame, as measured: compare [`DisconSettings::budget_ms`].
+pub const GPU_MILLISECONDS: DiagnosticPath = DiagnosticPath::const_new("discon/gpu_ms");
 
 /// Version of the kernels; part of every key on disk.
 #[derive(Resource, Clone, Copy)]
@@ -38,6 +42,7 @@ pub fn build(app: &mut App, model: ModelSource, settings: DisconSettings, kernel
         .init_resource::<Outbox>()
         .add_message::<TextureReady>()
         .add_message::<TextureFailed>()
+        .register_diagnostic(Diagnostic::new(GPU_MILLISECONDS).with_suffix(" ms"))
         .register_type::<DisconSettings>()
         .register_type::<GenerateTexture>()
         .register_type::<GeneratedTexture>()
@@ -179,6 +184,7 @@ fn collect_reports(
     mut store: ResMut<TextureStore>,
     mut outbox: ResMut<Outbox>,
     mut images: ResMut<Assets<Image>>,
+    mut diagnostics: Diagnostics,
 ) {
     for report in inbox.0.try_iter() {
         match report {
@@ -211,6 +217,7 @@ fn collect_reports(
                 let file = disk_file(&settings, model, version.0, &entry.hash, entry.recipe.size);
                 generate(&mut store, &mut outbox, model, ticket, file);
             }
+            Report::Spent(ms) => diagnostics.add_measurement(&GPU_MILLISECONDS, || f64::from(ms)),
             Report::DeviceReplaced => restore_all(&mut store, &mut outbox, &model),
         }
     }

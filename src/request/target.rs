@@ -4,9 +4,7 @@ use crate::sampling::recipe::SIZE_RANGE;
 use bevy::asset::RenderAssetUsages;
 use bevy::image::{ImageAddressMode, ImageFilterMode, ImageSampler, ImageSamplerDescriptor};
 use bevy::prelude::*;
-use bevy::render::render_resource::{
-    Extent3d, TextureDimension, TextureFormat, TextureUsages, TextureViewDescriptor,
-};
+use bevy::render::render_resource::{Extent3d, TextureDimension, TextureFormat, TextureUsages, TextureViewDescriptor};
 
 /// An image without content that the generator can fill: sampled as sRGB, written as bytes, with all mip levels,
 /// repeating. A size that no recipe may have is moved into range; such a recipe fails later, with a reason.
