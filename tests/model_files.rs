@@ -41,9 +41,8 @@ fn a_missing_folder_is_named() {
 #[test]
 fn every_kind_of_wrong_weights_is_refused_by_name() {
     let (config, weights) = files();
-    let refuse = |weights: &[u8]| {
-        Model::from_bytes(&config, weights, "m").map(|_| ()).expect_err("the weights are wrong")
-    };
+    let refuse =
+        |weights: &[u8]| Model::from_bytes(&config, weights, "m").map(|_| ()).expect_err("the weights are wrong");
     for length in [0, 7, 8, 100, weights.len() / 2, weights.len() - 1] {
         assert!(matches!(refuse(&weights[..length]), WeightsError::Format { .. }), "cut to {length} bytes");
     }

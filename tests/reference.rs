@@ -7,8 +7,7 @@ use half::f16;
 use safetensors::SafeTensors;
 
 const GOLDEN: &[u8] = include_bytes!("golden/tiny.safetensors");
-const WRAPS: [(&str, Wrap); 3] =
-    [("torus", Wrap::BOTH), ("cut", Wrap::NONE), ("x", Wrap { x: true, y: false })];
+const WRAPS: [(&str, Wrap); 3] = [("torus", Wrap::BOTH), ("cut", Wrap::NONE), ("x", Wrap { x: true, y: false })];
 
 /// `raw` of the script: numbers in -0.5..0.5 from a name and a counter.
 fn raw(name: &str, count: usize) -> impl Iterator<Item = f64> {

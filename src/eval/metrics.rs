@@ -164,9 +164,7 @@ mod tests {
     #[test]
     fn blurring_loses_fine_detail_first_and_distance_sees_it() {
         let sharp = picture(|x, y| ((x * 7 + y * 13) % 5) as f32 / 5.0);
-        let soft = picture(|x, y| {
-            (0..4).map(|i| (((x + i % 2) * 7 + (y + i / 2) * 13) % 5) as f32 / 20.0).sum()
-        });
+        let soft = picture(|x, y| (0..4).map(|i| (((x + i % 2) * 7 + (y + i / 2) * 13) % 5) as f32 / 20.0).sum());
         assert!(detail_energy(&soft)[0] < 0.7 * detail_energy(&sharp)[0]);
         let same = sliced_wasserstein(&[sharp.clone()], &[sharp.clone()], 0);
         let other = sliced_wasserstein(&[sharp.clone()], &[soft.clone()], 0);

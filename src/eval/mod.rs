@@ -45,9 +45,8 @@ pub fn evaluate(
             textures.push(picture(&native::generate(model, &plan)));
         }
         let real = real(class);
-        let mean = |set: &[Picture]| {
-            set.iter().map(|image| detail_energy(image)[0]).sum::<f64>() / set.len().max(1) as f64
-        };
+        let mean =
+            |set: &[Picture]| set.iter().map(|image| detail_energy(image)[0]).sum::<f64>() / set.len().max(1) as f64;
         reports.push(ClassReport {
             class: class.clone(),
             seam: mean_seam(&textures),

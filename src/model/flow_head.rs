@@ -50,13 +50,7 @@ impl FlowHead {
     }
 
     /// Velocity at `x`: `(N, D) -> (N, D)`. `time` is [`time_features`], one row or one per row of `x`.
-    pub fn velocity<O: Ops>(
-        &self,
-        ops: &mut O,
-        x: &O::Tensor,
-        time: &O::Tensor,
-        condition: &O::Tensor,
-    ) -> O::Tensor {
+    pub fn velocity<O: Ops>(&self, ops: &mut O, x: &O::Tensor, time: &O::Tensor, condition: &O::Tensor) -> O::Tensor {
         let time = ops.linear(time, &self.time, Activation::None, None);
         let rows = ops.shape(condition)[0];
         let modulation = ops.broadcast_sum(condition, &time, rows);

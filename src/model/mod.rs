@@ -22,8 +22,8 @@ pub use ops::{Activation, AttentionLayout, Grid, Ops, Wrap};
 pub use params::{Init, ParamId, ParamSpec, ParamTable, Role};
 pub use style::StyleBank;
 pub use token_prior::TokenPrior;
-pub use weights::{Model, Weights, WeightsError};
 pub use tokenizer::{Codebook, Decoder, Encoder};
+pub use weights::{Model, Weights, WeightsError};
 
 /// All parts of one model.
 #[derive(Clone, Debug)]

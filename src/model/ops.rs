@@ -72,7 +72,11 @@ impl Grid {
     /// Position `(y, x)` moved into the grid: wrapped where the axis wraps, else clamped to the border.
     pub fn resolve(&self, y: isize, x: isize) -> (usize, usize) {
         let along = |value: isize, length: usize, wraps: bool| {
-            if wraps { value.rem_euclid(length as isize) as usize } else { value.clamp(0, length as isize - 1) as usize }
+            if wraps {
+                value.rem_euclid(length as isize) as usize
+            } else {
+                value.clamp(0, length as isize - 1) as usize
+            }
         };
         (along(y, self.height, self.wrap.y), along(x, self.width, self.wrap.x))
     }
@@ -186,7 +190,13 @@ pub trait Ops {
     ) -> Self::Tensor;
 
     /// `x + m[.., gate_at..] * y`, element by element.
-    fn gated_add(&mut self, x: &Self::Tensor, modulation: &Self::Tensor, gate_at: usize, y: &Self::Tensor) -> Self::Tensor;
+    fn gated_add(
+        &mut self,
+        x: &Self::Tensor,
+        modulation: &Self::Tensor,
+        gate_at: usize,
+        y: &Self::Tensor,
+    ) -> Self::Tensor;
 
     /// Attention over each sequence with a bias per head and offset: `softmax(q k^T / sqrt(C / H) + bias) v`.
     ///

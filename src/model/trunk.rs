@@ -19,8 +19,7 @@ impl Trunk {
     /// Declares `config.depth` blocks for sequences of `segments` segments.
     pub fn declare(table: &mut ParamTable, config: &TrunkConfig, segments: usize) -> Self {
         let shape = BlockShape { width: config.width, heads: config.heads, segments, window: config.window };
-        let blocks =
-            (0..config.depth).map(|index| Block::declare(table, &format!("blocks.{index}"), shape)).collect();
+        let blocks = (0..config.depth).map(|index| Block::declare(table, &format!("blocks.{index}"), shape)).collect();
         Self { blocks, norm: Norm::declare(table, "norm", config.width), shape }
     }
 

@@ -3,9 +3,9 @@
 //! Every tensor's name, shape and type is checked against the declared [`ParamTable`] before its values
 //! are converted, so a hostile or mistaken file gives an error and never a large allocation or a panic.
 
+use super::Discon;
 use super::config::{ConfigError, ModelConfig};
 use super::params::{Init, ParamId, ParamTable, Role};
-use super::Discon;
 use half::f16;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::path::{Path, PathBuf};
@@ -254,7 +254,9 @@ impl Model {
         };
         let views = encoded
             .iter()
-            .map(|(name, dtype, shape, bytes)| Ok((name, TensorView::new(*dtype, shape.clone(), bytes).map_err(format)?)))
+            .map(|(name, dtype, shape, bytes)| {
+                Ok((name, TensorView::new(*dtype, shape.clone(), bytes).map_err(format)?))
+            })
             .collect::<Result<Vec<_>, WeightsError>>()?;
         safetensors::serialize(views, None).map_err(format)
     }

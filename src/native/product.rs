@@ -4,7 +4,14 @@
 /// [`crate::reference::linear::product`].
 pub fn product(x: &[f32], w: &[f32], inputs: usize, outputs: usize, y: &mut [f32]) {
     let rows = y.len() / outputs;
-    strided_product(Matrix::new(x, 0, inputs, 1), Matrix::new(w, 0, outputs, 1), [rows, inputs, outputs], y, outputs, 1.0);
+    strided_product(
+        Matrix::new(x, 0, inputs, 1),
+        Matrix::new(w, 0, outputs, 1),
+        [rows, inputs, outputs],
+        y,
+        outputs,
+        1.0,
+    );
 }
 
 /// A read-only matrix inside a slice.

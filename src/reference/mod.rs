@@ -176,7 +176,10 @@ impl Ops for CpuOps<'_> {
     ) -> CpuTensor {
         let (weight, bias) = self.linear_parameters(linear);
         let residual = residual.map(|residual| residual.values.as_slice());
-        CpuTensor::new(linear::linear(self.loops.product, &x.values, weight, bias, linear.outputs, activation, residual), linear.outputs)
+        CpuTensor::new(
+            linear::linear(self.loops.product, &x.values, weight, bias, linear.outputs, activation, residual),
+            linear.outputs,
+        )
     }
 
     fn conv3x3(

@@ -66,8 +66,12 @@ fn size(shape: &[usize; 2]) -> usize {
 fn visible_pairs(layout: &AttentionLayout) -> usize {
     let along = |length: usize, wraps: bool| -> usize {
         (0..length)
-            .map(|at| if wraps { length.min(2 * layout.window + 1) } else {
-                at.min(layout.window) + (length - 1 - at).min(layout.window) + 1
+            .map(|at| {
+                if wraps {
+                    length.min(2 * layout.window + 1)
+                } else {
+                    at.min(layout.window) + (length - 1 - at).min(layout.window) + 1
+                }
             })
             .sum()
     };

@@ -148,9 +148,7 @@ fn style_row(model: &Model, recipe: &Recipe) -> Vec<f32> {
     let of_class: Vec<u32> =
         (0..config.styles as u32).filter(|index| classes[*index as usize] as usize == class).collect();
     match choose_style(&of_class, recipe.seed) {
-        Some((first, second, share)) => {
-            row(first).iter().zip(row(second)).map(|(a, b)| a + share * (b - a)).collect()
-        }
+        Some((first, second, share)) => row(first).iter().zip(row(second)).map(|(a, b)| a + share * (b - a)).collect(),
         None => vec![0.0; width],
     }
 }

@@ -171,8 +171,7 @@ impl Recipe {
     /// # Errors
     /// Position and reason, if the text is not a recipe. Ranges are checked by [`Recipe::validate`].
     pub fn from_ron(text: &str, origin: &str) -> Result<Self, RecipeError> {
-        ron::from_str(text)
-            .map_err(|error| RecipeError::Syntax { origin: origin.into(), message: error.to_string() })
+        ron::from_str(text).map_err(|error| RecipeError::Syntax { origin: origin.into(), message: error.to_string() })
     }
 
     /// The text form, canonical: equal recipes have equal texts.
