@@ -210,6 +210,22 @@ fn a_recording_does_the_work_that_the_description_counts() {
 }
 
 #[test]
+fn the_largest_texture_stays_within_the_limits_that_webgpu_promises() {
+    let limits = wgpu::Limits::default();
+    let model = Model::new(&ModelConfig::small(&["a"]), None, 1).expect("the small preset is valid");
+    let plan = plan(&model, &Recipe::new("a").with_size(1024, 1024)).expect("the recipe is valid");
+    for variant in [KernelVariant::Lanes, KernelVariant::Tiled] {
+        let recording = Recording::new(&model, &plan.shape, variant);
+        for dispatch in &recording.dispatches {
+            let largest = dispatch.workgroups.iter().max();
+            assert!(largest <= Some(&limits.max_compute_workgroups_per_dimension), "{variant:?} {dispatch:?}");
+        }
+        let largest = recording.pool.iter().max();
+        assert!(largest <= Some(&limits.max_storage_buffer_binding_size), "{variant:?}: a buffer of {largest:?} bytes");
+    }
+}
+
+#[test]
 fn inputs_and_textures_of_another_shape_are_refused() {
     let Some(gpu) = common::gpu() else { return };
     let model = model(Fusion::InPlace);
