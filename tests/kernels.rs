@@ -560,10 +560,8 @@ fn every_shader_file_is_a_kernel_with_its_name() {
         .collect();
     files.sort();
     let variants = [KernelVariant::Lanes, KernelVariant::Tiled];
-    let mut names: Vec<String> = Kernel::ALL
-        .iter()
-        .flat_map(|kernel| variants.map(|variant| kernel.entry_point(variant).to_string()))
-        .collect();
+    let mut names: Vec<String> =
+        Kernel::ALL.iter().flat_map(|kernel| variants.map(|variant| kernel.entry_point(variant).to_string())).collect();
     names.sort();
     names.dedup();
     assert_eq!(files, names);
