@@ -20,10 +20,10 @@
 //! # Walk of a request
 //!
 //! 1. `TextureGenerator::generate` or the component `GenerateTexture` allocates the final image and notes the recipe
-//!    ([`request`]).
-//! 2. When the model is known, [`sampling::plan`] turns the recipe into a list of steps and their inputs. No step
+//!    (`request`).
+//! 2. When the model is known, [`sampling::plan()`] turns the recipe into a list of steps and their inputs. No step
 //!    depends on a result, so the list is complete before anything runs.
-//! 3. The render world ([`render`]) keeps one [`gpu::Recording`] per shape of plan: the dispatches of all steps. A system in
+//! 3. The render world (`render`) keeps one `gpu::Recording` per shape of plan: the dispatches of all steps. A system in
 //!    Bevy's `RenderGraph` schedule encodes as many of them per frame as the budget allows.
 //! 4. The last dispatches write the pixels and mip levels into the texture that the game already uses.
 //! 5. A channel brings reports back to the main world, which sends messages and fills the caches.

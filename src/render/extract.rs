@@ -63,7 +63,7 @@ pub fn extract_commands(
             Command::Clear(image) => queued.clear.push(image),
             // The main world hears of it and fails the request.
             Command::Generate(_) | Command::Upload(..) if gpu.is_unusable() => {}
-            Command::Generate(job) => queued.jobs.push(job),
+            Command::Generate(job) => queued.jobs.push(*job),
             Command::Upload(ticket, pixels) => queued.uploads.push_back((ticket, pixels)),
             Command::Prioritise(image, priority) => {
                 let mut jobs = queued.jobs.iter_mut();

@@ -50,8 +50,15 @@ pub struct Timer {
     spans: Vec<Span>,
     /// Nanoseconds per tick, if the device has timestamps.
     period: Option<f32>,
-    /// Number of a span, and whether its timestamps can be read.
-    done: (Sender<(usize, bool)>, Receiver<(usize, bool)>),
+    sender: Sender<Finished>,
+    finished: Receiver<Finished>,
+}
+
+/// The GPU has finished a span.
+struct Finished {
+    span: usize,
+    /// Whether its timestamps can be read.
+    readable: bool,
 }
 
 impl Timer {
@@ -59,7 +66,8 @@ impl Timer {
     pub fn new(device: &wgpu::Device, queue: &wgpu::Queue) -> Self {
         let timestamps = device.features().contains(wgpu::Features::TIMESTAMP_QUERY);
         let period = timestamps.then(|| queue.get_timestamp_period()).filter(|period| *period > 0.0);
-        Self { spans: Vec::new(), period, done: crossbeam_channel::unbounded() }
+        let (sender, finished) = crossbeam_channel::unbounded();
+        Self { spans: Vec::new(), period, sender, finished }
     }
 
     /// Expected time of all submissions that are on their way.
@@ -115,22 +123,21 @@ impl Timer {
         let Some(number) = span else { return };
         let Some(span) = self.spans.get_mut(number) else { return };
         span.running = Some(Running { phase, work, expected_ms, start: Instant::now() });
-        let done = self.done.0.clone();
+        let sender = self.sender.clone();
         // Nobody listens any more after a device was lost.
+        let finished = move |readable| _ = sender.send(Finished { span: number, readable });
         match &span.queries {
-            Some(queries) => queries.mapped.map_async(wgpu::MapMode::Read, .., move |result| {
-                done.send((number, result.is_ok())).ok();
-            }),
-            None => queue.on_submitted_work_done(move || {
-                done.send((number, false)).ok();
-            }),
+            Some(queries) => {
+                queries.mapped.map_async(wgpu::MapMode::Read, .., move |result| finished(result.is_ok()));
+            }
+            None => queue.on_submitted_work_done(move || finished(false)),
         }
     }
 
     /// Measurements that have arrived.
     pub fn collect(&mut self, mut learn: impl FnMut(Sample)) {
-        while let Ok((number, readable)) = self.done.1.try_recv() {
-            let Some(span) = self.spans.get_mut(number) else { continue };
+        for Finished { span, readable } in self.finished.try_iter() {
+            let Some(span) = self.spans.get_mut(span) else { continue };
             let Some(running) = span.running.take() else { continue };
             let ms = match &span.queries {
                 Some(queries) if readable => {

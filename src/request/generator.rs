@@ -21,10 +21,10 @@ use bevy::prelude::*;
 /// ```
 #[derive(SystemParam)]
 pub struct TextureGenerator<'w> {
-    store: ResMut<'w, TextureStore>,
-    images: ResMut<'w, Assets<Image>>,
-    outbox: ResMut<'w, Outbox>,
-    model: Res<'w, DisconModel>,
+    pub(super) store: ResMut<'w, TextureStore>,
+    pub(super) images: ResMut<'w, Assets<Image>>,
+    pub(super) outbox: ResMut<'w, Outbox>,
+    pub(super) model: Res<'w, DisconModel>,
 }
 
 impl TextureGenerator<'_> {

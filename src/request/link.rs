@@ -24,7 +24,7 @@ pub enum Command {
     /// Show the neutral colour in a new texture as soon as it exists.
     Clear(AssetId<Image>),
     /// Generate a texture.
-    Generate(Job),
+    Generate(Box<Job>),
     /// Fill a texture with a picture: RGBA bytes of level 0.
     Upload(Ticket, Vec<u8>),
     /// Change the priority of a texture that waits.

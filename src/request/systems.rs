@@ -3,6 +3,7 @@
 use super::disk::{self, DiskFile};
 use super::entities::{self, GenerateTexture, GeneratedTexture, TextureProgress};
 use super::events::{GenerationError, TextureFailed, TextureReady, TextureSource};
+use super::generator::TextureGenerator;
 use super::link::{Command, Inbox, Job, Outbox, Report, ReportSender, Ticket};
 use super::model_source::{self, DisconModel, LoadingModel, ModelSource, ModelToLoad};
 use super::settings::DisconSettings;
@@ -170,7 +171,7 @@ fn generate(store: &mut TextureStore, outbox: &mut Outbox, model: &Model, ticket
     let Some(entry) = store.entry_of(ticket) else { return };
     entry.source = TextureSource::Generated;
     match plan(model, &entry.recipe) {
-        Ok(plan) => outbox.0.push(Command::Generate(Job { ticket, plan, priority: entry.priority, file })),
+        Ok(plan) => outbox.0.push(Command::Generate(Box::new(Job { ticket, plan, priority: entry.priority, file }))),
         Err(error) => store.fail(ticket.image, GenerationError::Recipe(error.to_string())),
     }
 }
@@ -178,14 +179,12 @@ fn generate(store: &mut TextureStore, outbox: &mut Outbox, model: &Model, ticket
 /// Applies what the render world and the disk have reported.
 fn collect_reports(
     inbox: Res<Inbox>,
-    model: Res<DisconModel>,
     settings: Res<DisconSettings>,
     version: Res<KernelVersion>,
-    mut store: ResMut<TextureStore>,
-    mut outbox: ResMut<Outbox>,
-    mut images: ResMut<Assets<Image>>,
+    textures: TextureGenerator,
     mut diagnostics: Diagnostics,
 ) {
+    let TextureGenerator { mut store, mut images, mut outbox, model } = textures;
     for report in inbox.0.try_iter() {
         match report {
             Report::Progress(ticket, fraction) => {

@@ -3,6 +3,7 @@
 pub mod batches;
 pub mod continuous;
 pub mod dataset;
+pub mod discriminator;
 pub mod files;
 pub mod images;
 pub mod kmeans;

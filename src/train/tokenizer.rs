@@ -1,6 +1,7 @@
 //! First stage: encoder and decoder.
 
 use super::TrainError;
+use super::discriminator::{Critic, CriticStep};
 use super::images::Flip;
 use super::losses::{detail_energy, picture_loss, psnr, unit_loss};
 use super::metrics::write_grid;
@@ -16,6 +17,8 @@ use std::sync::{Mutex, PoisonError};
 
 /// Name of the stage in metrics and files.
 pub const STAGE: &str = "tokenizer";
+/// Name of the discriminator's checkpoint.
+const CRITIC: &str = "discriminator";
 /// Side of a training crop.
 const CROP: usize = 64;
 /// Crops per step.
@@ -25,7 +28,7 @@ const CHECK_CROP: usize = 128;
 const CHECK_COUNT: usize = 32;
 /// Random patches for the principal components.
 const PATCHES: usize = 120_000;
-/// Share of the time after which the encoder rests and only the decoder learns.
+/// Share of the time after which the encoder rests and only the decoder learns, also from a discriminator.
 const FREEZE_AT: f64 = 0.75;
 /// Largest standard deviation of the noise on latents, in units of a whitened channel.
 const LATENT_NOISE: f32 = 0.25;
@@ -80,7 +83,8 @@ pub fn train(session: &mut Session, budget: f64) -> Result<bool, TrainError> {
         session.metrics.record(STAGE, 0, 0.0, &start)?;
     }
     let mut pace = Pace::new(session, STAGE, budget, &set);
-    let mut losses = Mean::default();
+    let (mut losses, mut critic_losses) = (Mean::default(), Mean::default());
+    let mut critic = None;
     // One executor per worker, so that index tables are made once.
     let executors: Vec<Mutex<TrainOps>> = (0..session.workers.count())
         .map(|_| Mutex::new(TrainOps::new(session.device.clone().autodiff(), session.table.len())))
@@ -91,12 +95,23 @@ pub fn train(session: &mut Session, budget: f64) -> Result<bool, TrainError> {
         if frozen && set.note("frozen").is_none() {
             freeze_encoder(&mut set);
         }
+        if frozen && critic.is_none() {
+            critic = Some(Critic::open(&session.checkpoint(CRITIC), session.options.seed)?);
+        }
         let parts = session.workers.run(|worker| {
             let mut ops = executors[worker].lock().unwrap_or_else(PoisonError::into_inner);
-            worker_step(session, &set, &mut ops, worker, frozen)
+            worker_step(session, &set, &mut ops, worker, critic.as_ref())
         });
-        let (loss, parts): (Vec<f32>, Vec<_>) = parts.into_iter().unzip();
-        losses.add(loss.iter().sum::<f32>() / loss.len() as f32);
+        let (loss, parts, steps) = parts.into_iter().fold((0.0, Vec::new(), Vec::new()), |mut sum, part| {
+            sum.0 += part.shown;
+            sum.1.push(part.gradients);
+            sum.2.extend(part.critic);
+            sum
+        });
+        losses.add(loss / session.workers.count() as f32);
+        if let Some(critic) = &mut critic {
+            critic_losses.add(critic.update(steps));
+        }
         let rate = learning_rate(set.step, progress, PEAK_RATE, 2e-5);
         let norm = set.update(&mean_gradients(parts), rate, &AdamW::TOKENIZER);
         pace.guard(norm)?;
@@ -104,6 +119,10 @@ pub fn train(session: &mut Session, budget: f64) -> Result<bool, TrainError> {
             let mut numbers = check(session, &set, &crops)?;
             numbers.push(("loss", losses.take()));
             numbers.push(("rate", rate));
+            if let Some(critic) = &critic {
+                numbers.push(("discriminator_loss", critic_losses.take()));
+                critic.save(&session.checkpoint(CRITIC))?;
+            }
             session.metrics.record(STAGE, set.step, set.seconds, &numbers)?;
             set.save(&session.checkpoint(STAGE))?;
             set.export(&mut session.weights);
@@ -152,30 +171,47 @@ fn freeze_encoder(set: &mut ParamSet) {
     set.notes.insert("frozen".into(), "1".into());
 }
 
+/// What one worker found in one step.
+struct WorkerStep {
+    /// The picture loss.
+    shown: f32,
+    /// Gradients of encoder and decoder.
+    gradients: Vec<Vec<f32>>,
+    /// The discriminator's part, once there is one.
+    critic: Option<CriticStep>,
+}
+
+/// One half of a batch; with a discriminator the encoder rests.
 fn worker_step(
     session: &Session,
     set: &ParamSet,
     ops: &mut TrainOps,
     worker: usize,
-    frozen: bool,
-) -> (f32, Vec<Vec<f32>>) {
+    critic: Option<&Critic>,
+) -> WorkerStep {
     let count = (BATCH / session.workers.count()).max(1);
     let mut rng = Rng::new(&[session.options.seed, 0x70c, set.step, worker as u64]);
     let mut pixels = Vec::with_capacity(count * CROP * CROP * 3);
     for _ in 0..count {
         pixels.extend(random_crop(session, &mut rng, CROP));
     }
-    set.upload(ops, |name| !(frozen && name.contains(".encoder.")));
+    set.upload(ops, |name| !(critic.is_some() && name.contains(".encoder.")));
     let grid = Grid { items: count, height: CROP, width: CROP, wrap: Wrap::NONE };
     let target = ops.constant(&pixels, [grid.rows(), 3]);
     let latents = session.model.encoder.forward(ops, &target, grid);
     let noise = latent_noise(&session.model, set, &mut rng, count, grid.coarser(TOKEN_PIXELS).positions());
     let noise = ops.constant(&noise, latents.dims());
     let found = session.model.decoder.forward(ops, &(latents.clone() + noise), grid.coarser(TOKEN_PIXELS));
-    let picture = picture_loss(found - target, count, CROP);
-    let shown = values(picture.clone())[0];
-    let loss = if frozen { picture } else { picture + unit_loss(&latents).mul_scalar(UNIT_WEIGHT) };
-    (shown, gradients(ops, set, &loss))
+    let picture = |decoded: Tensor<2>| picture_loss(decoded - target.clone(), count, CROP);
+    let shown = values(picture(found.clone()))[0];
+    let (loss, critic) = match critic {
+        None => (picture(found) + unit_loss(&latents).mul_scalar(UNIT_WEIGHT), None),
+        Some(critic) => {
+            let (step, at_pixels) = critic.judge(ops.device(), &target, &found, grid, picture);
+            ((found * at_pixels.autodiff()).sum(), Some(step))
+        }
+    };
+    WorkerStep { shown, gradients: gradients(ops, set, &loss), critic }
 }
 
 fn random_crop(session: &Session, rng: &mut Rng, side: usize) -> Vec<f32> {
