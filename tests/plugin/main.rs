@@ -1,0 +1,9 @@
+//! Does the plugin do in a game what it says? Whole apps without a window, on a tiny model with random weights.
+#![cfg(feature = "render")]
+
+mod budget;
+mod caches;
+#[path = "../common/mod.rs"]
+mod common;
+mod game;
+mod requests;

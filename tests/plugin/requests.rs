@@ -1,0 +1,166 @@
+//! Requests: from the question to the picture, to a reason, or to nothing.
+
+use super::game::*;
+
+#[test]
+fn the_handle_is_usable_at_once_neutral_at_first_and_the_same_when_the_texture_is_ready() {
+    // The smallest budget: many frames between the request and the picture.
+    let settings = DisconSettings { neutral: [10, 130, 250], ..default() }.with_budget_ms(0.1);
+    let Some(mut game) = Game::new(settings) else { return };
+    let (entity, image) = game.spawn(recipe(1));
+    game.until("the texture exists", |game| {
+        let world = game.0.sub_app(RenderApp).world();
+        world.resource::<RenderAssets<GpuImage>>().get(&image).is_some()
+    });
+    assert!(!game.is_ready(&image), "the budget allows no picture yet");
+    for level in 0..7 {
+        let pixels = game.pixels(&image, level).expect("the texture exists");
+        assert!(pixels.chunks_exact(4).all(|pixel| pixel == [10, 130, 250, 255]), "level {level} is neutral");
+    }
+
+    game.until("half of the work", |game| {
+        let progress = game.0.world().get::<TextureProgress>(entity);
+        progress.is_some_and(|progress| progress.state.fraction() > 0.5)
+    });
+    game.until("the texture is ready", |game| !game.heard().ready.is_empty());
+    game.frames(3);
+    assert_eq!(game.texture_of(entity), image, "the handle has not changed");
+    let ready = TextureReady { image: image.id(), recipe: recipe(1), source: TextureSource::Generated };
+    assert_eq!(game.heard().ready, [ready], "one message");
+    let events: Vec<_> = game.heard().generated.iter().map(|event| (event.entity, event.image.id())).collect();
+    assert_eq!(events, [(entity, image.id())], "one event");
+    assert!(game.heard().failed.is_empty() && game.heard().not_generated.is_empty());
+    assert_eq!(rgb(&game.picture(&image)), expected(&recipe(1)), "the picture of the executor");
+}
+
+#[test]
+fn all_mip_levels_are_filled_with_means_in_linear_light() {
+    let Some(mut game) = Game::new(DisconSettings::default()) else { return };
+    let image = game.generate(recipe(1).with_size(128, 64));
+    game.until("the texture is ready", |game| game.is_ready(&image));
+    let linear = |byte: u8| {
+        let value = f64::from(byte) / 255.0;
+        if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+    };
+    let mean = |pixels: &[u8], channel: usize| {
+        let values = pixels.chunks_exact(4).map(|pixel| linear(pixel[channel]));
+        values.sum::<f64>() / (pixels.len() / 4) as f64
+    };
+    let finest = game.picture(&image);
+    for level in 1..8 {
+        let pixels = game.pixels(&image, level).expect("the texture exists");
+        for channel in 0..3 {
+            let difference = (mean(&pixels, channel) - mean(&finest, channel)).abs();
+            // Every level rounds to bytes; half a step of the steepest part of the curve, in one direction at worst.
+            assert!(difference < 0.004 * f64::from(level), "level {level}, channel {channel}: {difference}");
+        }
+    }
+}
+
+#[test]
+fn equal_recipes_share_one_texture_and_every_request_hears_of_it() {
+    let Some(mut game) = Game::new(DisconSettings::default()) else { return };
+    let (first, image) = game.spawn(recipe(3));
+    let (second, same) = game.spawn(recipe(3));
+    assert_eq!(image, same);
+    assert_eq!(image, game.generate(recipe(3)));
+    assert_ne!(image, game.generate(recipe(4)));
+    game.until("the texture is ready", |game| game.is_ready(&image));
+    game.frames(2);
+    let mut told: Vec<Entity> = game.heard().generated.iter().map(|event| event.entity).collect();
+    told.retain(|entity| [first, second].contains(entity));
+    assert_eq!(told.len(), 2, "both entities got their event");
+
+    let (late, same) = game.spawn(recipe(3));
+    assert_eq!(image, same);
+    game.frames(2);
+    let event =
+        game.heard().generated.iter().find(|event| event.entity == late).expect("the late entity got its event");
+    assert_eq!(event.source, TextureSource::Memory);
+    assert!(game.0.world().get::<TextureProgress>(late).is_some_and(|progress| progress.state.is_finished()));
+}
+
+#[test]
+fn despawning_the_entity_or_dropping_the_last_handle_cancels() {
+    let Some(mut game) = Game::new(DisconSettings::default().with_budget_ms(0.1)) else { return };
+    let (entity, image) = game.spawn(recipe(5));
+    let held = game.generate(recipe(6));
+    let kept = game.generate(recipe(7));
+    let (shared, also_kept) = game.spawn(recipe(7));
+    game.frames(3);
+    let ids = [image.id(), held.id()];
+    drop((image, held, also_kept));
+    game.0.world_mut().despawn(entity);
+    game.0.world_mut().despawn(shared);
+    game.until("two textures are forgotten", |game| game.store().len() == 1);
+    game.until("the other texture is ready", |game| game.is_ready(&kept));
+    game.frames(5);
+    assert!(game.heard().ready.iter().all(|ready| !ids.contains(&ready.image)), "cancelled textures are never ready");
+    assert!(game.heard().failed.is_empty(), "nobody is left to be told");
+    let world = game.0.sub_app(RenderApp).world();
+    let images = world.resource::<RenderAssets<GpuImage>>();
+    assert!(ids.iter().all(|id| images.get(*id).is_none()), "their memory on the GPU is free");
+}
+
+#[test]
+fn removing_the_request_takes_the_handle_and_inserting_another_recipe_gives_another() {
+    let Some(mut game) = Game::new(DisconSettings::default()) else { return };
+    let (entity, image) = game.spawn(recipe(8));
+    game.0.world_mut().entity_mut(entity).insert(GenerateTexture::new(recipe(9)));
+    game.0.world_mut().flush();
+    let other = game.texture_of(entity);
+    assert_ne!(other, image);
+    game.until("the second texture is ready", |game| game.is_ready(&other));
+    game.frames(2);
+    assert!(game.heard().generated.iter().all(|event| event.image == other), "only the newer request is answered");
+    game.0.world_mut().entity_mut(entity).remove::<GenerateTexture>();
+    game.0.world_mut().flush();
+    assert!(game.0.world().get::<GeneratedTexture>(entity).is_none());
+    assert!(game.0.world().get::<TextureProgress>(entity).is_none());
+}
+
+#[test]
+fn a_cancelled_texture_fails_and_an_equal_request_starts_it_again() {
+    let Some(mut game) = Game::new(DisconSettings::default().with_budget_ms(0.1)) else { return };
+    let (entity, image) = game.spawn(recipe(10));
+    game.until("some work is done", |game| game.store().state(&image).is_some_and(|state| state.fraction() > 0.1));
+    let cancelled = image.clone();
+    game.0.world_mut().run_system_once_with_result(move |mut generator: TextureGenerator| generator.cancel(&cancelled));
+    game.frames(3);
+    assert_eq!(game.heard().failed.len(), 1);
+    assert_eq!(game.heard().failed[0].error, GenerationError::Cancelled);
+    assert_eq!(game.heard().not_generated[0].entity, entity);
+    assert_eq!(game.generate(recipe(10)), image, "in the same texture");
+    game.until("the texture is ready", |game| game.is_ready(&image));
+    assert_eq!(rgb(&game.picture(&image)), expected(&recipe(10)), "from the beginning");
+}
+
+#[test]
+fn impossible_recipes_fail_with_a_reason_and_keep_the_neutral_colour() {
+    let Some(mut game) = Game::new(DisconSettings::default()) else { return };
+    let (entity, image) = game.spawn(Recipe::new("brck"));
+    let odd = game.generate(Recipe::new("brick").with_size(70, 5000));
+    game.until("both fail", |game| game.heard().failed.len() == 2);
+    game.frames(3);
+    let failed = game.heard().failed.iter().find(|failed| failed.image == image.id()).expect("the first one failed");
+    let reason = failed.error.to_string();
+    assert!(reason.contains("\"brck\"") && reason.contains("brick, moss"), "{reason}");
+    assert_eq!(game.heard().not_generated.len(), 1);
+    assert_eq!(game.heard().not_generated[0].entity, entity);
+    assert!(game.picture(&image).chunks_exact(4).all(|pixel| pixel == [128, 128, 128, 255]));
+    let reason =
+        game.heard().failed.iter().find(|failed| failed.image == odd.id()).map(|failed| failed.error.to_string());
+    assert!(reason.as_ref().is_some_and(|reason| reason.contains("width") && reason.contains("70")), "{reason:?}");
+}
+
+#[test]
+fn without_a_renderer_every_request_fails_and_nothing_else_happens() {
+    let wgpu = WgpuSettings { backends: None, ..default() };
+    let mut game = Game::with(wgpu, ModelSource::Loaded(model()), DisconSettings::default());
+    let (entity, image) = game.spawn(recipe(1));
+    game.until("the request fails", |game| !game.heard().failed.is_empty());
+    game.frames(2);
+    assert_eq!(game.heard().failed[0].error, GenerationError::NoRenderer);
+    assert_eq!(game.heard().not_generated[0].entity, entity);
+    assert_eq!(game.texture_of(entity), image, "the handle stays valid");
+}
