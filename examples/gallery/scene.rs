@@ -25,9 +25,9 @@ pub fn light_room(mut commands: Commands) {
     commands.insert_resource(GlobalAmbientLight { color: Color::srgb(0.9, 0.93, 1.0), brightness: 300.0, ..default() });
     commands.spawn((
         Camera3d::default(),
-        Projection::from(PerspectiveProjection { fov: 42.0_f32.to_radians(), ..default() }),
+        Projection::from(PerspectiveProjection { fov: 38.0_f32.to_radians(), ..default() }),
         Tonemapping::AcesFitted,
-        Transform::from_xyz(0.0, 3.5, 10.4).looking_at(Vec3::new(0.0, 1.45, -1.0), Vec3::Y),
+        Transform::from_xyz(0.9, 3.6, 11.2).looking_at(Vec3::new(0.0, 1.5, -1.0), Vec3::Y),
     ));
     // The last daylight, from the left and behind the camera.
     commands.spawn((
@@ -38,6 +38,11 @@ pub fn light_room(mut commands: Commands) {
             ..default()
         },
         Transform::from_xyz(-5.0, 8.0, 7.0).looking_at(Vec3::ZERO, Vec3::Y),
+    ));
+    // A lamp near the camera brightens the floor.
+    commands.spawn((
+        PointLight { color: Color::srgb(1.0, 0.9, 0.78), intensity: 500_000.0, range: 20.0, ..default() },
+        Transform::from_xyz(2.5, 4.5, 7.5),
     ));
     // Warm spots on the exhibits.
     for x in [-3.4, 0.0, 3.4] {
@@ -214,7 +219,7 @@ pub fn glow(
             let texture = material.base_color_texture.clone().filter(|texture| texture.id() == ready.image);
             if texture.is_some() {
                 material.emissive_texture = texture;
-                material.emissive = LinearRgba::rgb(2.2, 1.6, 1.2);
+                material.emissive = LinearRgba::rgb(1.5, 0.9, 0.6);
             }
         }
     }

@@ -144,6 +144,8 @@ pub fn prepare_slots(
         slots.building = None;
         match result {
             Ok(slot) => {
+                let recording = slot.recording();
+                debug!("buffers for {:?}: {} kB, {} dispatches", shape.grid, recording.bytes() / 1000, recording.len());
                 slots.ready.push((shape, Arc::new(slot)));
                 let surplus = slots.ready.len().saturating_sub(settings.kept_shapes);
                 slots.ready.drain(..surplus);

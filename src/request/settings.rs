@@ -33,7 +33,7 @@ pub struct DisconSettings {
     pub memory_cache_bytes: u64,
     /// Shapes of textures (size, tiling, rounds) whose buffers stay on the GPU for the next texture of that shape.
     ///
-    /// Each takes some MB (the `small` model at 256x256: about 10 MB) and saves about 20 ms on a task thread.
+    /// Each takes some MB (the `small` model at 256x256: 6 MB) and saves some tenths of a second on a task thread.
     /// Range 1..=64, default 2.
     pub kept_shapes: usize,
     /// Colour of a texture until it is ready, and of one that failed: red, green and blue as in a picture (sRGB).
