@@ -62,7 +62,7 @@ pub struct Recipe {
     /// Range 0.0..=2.0, default 0.9.
     #[serde(default = "default_token_temperature")]
     pub token_temperature: f32,
-    /// Scale of the start noise of the latents: lower is smoother. Range 0.0..=2.0, default 0.9.
+    /// Scale of the start noise of the latents: lower is smoother. Range 0.0..=2.0, default 1.0.
     #[serde(default = "default_latent_temperature")]
     pub latent_temperature: f32,
     /// Rounds of stage 1; work grows in proportion. Range 1..=64, default 8.
@@ -71,7 +71,7 @@ pub struct Recipe {
     /// Rounds of stage 2; work grows in proportion. Range 1..=64, default 4.
     #[serde(default = "default_latent_rounds")]
     pub latent_rounds: u32,
-    /// Euler steps of the flow in each round of stage 2. Range 1..=64, default 6.
+    /// Euler steps of the flow in each round of stage 2: fewer are smoother. Range 1..=64, default 8.
     #[serde(default = "default_flow_steps")]
     pub flow_steps: u32,
     /// Tokens in row-major order, one for each 16x16 pixels, instead of stage 1. Default: sampled.
@@ -89,7 +89,7 @@ fn default_token_temperature() -> f32 {
     0.9
 }
 fn default_latent_temperature() -> f32 {
-    0.9
+    1.0
 }
 fn default_token_rounds() -> u32 {
     8
@@ -98,7 +98,7 @@ fn default_latent_rounds() -> u32 {
     4
 }
 fn default_flow_steps() -> u32 {
-    6
+    8
 }
 
 /// A recipe that a model cannot follow.
