@@ -167,8 +167,9 @@ mod tests {
         let sharp = picture(|x, y| ((x * 7 + y * 13) % 5) as f32 / 5.0);
         let soft = picture(|x, y| (0..4).map(|i| (((x + i % 2) * 7 + (y + i / 2) * 13) % 5) as f32 / 20.0).sum());
         assert!(detail_energy(&soft)[0] < 0.7 * detail_energy(&sharp)[0]);
-        let same = sliced_wasserstein(&[sharp.clone()], &[sharp.clone()], 0);
-        let other = sliced_wasserstein(&[sharp.clone()], &[soft.clone()], 0);
+        let set = std::slice::from_ref::<Picture>;
+        let same = sliced_wasserstein(set(&sharp), set(&sharp), 0);
+        let other = sliced_wasserstein(set(&sharp), set(&soft), 0);
         assert!(other > 4.0 * same, "{same} {other}");
         assert!(psnr(&sharp, &sharp) > 100.0 && psnr(&sharp, &soft) < 30.0);
     }
