@@ -39,7 +39,7 @@ fn check_gradients(name: &str, table: &ParamTable, forward: impl Fn(&mut TrainOp
     };
     let (loss, ops) = scalar(&set, Device::flex().autodiff(), true);
     let found = gradients(&ops, &set, &loss);
-    for parameter in 0..set.parameters.len() {
+    for (parameter, found) in found.iter().enumerate() {
         let count = set.parameters[parameter].value.len();
         for entry in (0..count).step_by((count / 7).max(1)) {
             const STEP: f32 = 1e-2;
@@ -52,7 +52,7 @@ fn check_gradients(name: &str, table: &ParamTable, forward: impl Fn(&mut TrainOp
             };
             let expected = ((at(&mut set, STEP) - at(&mut set, -STEP)) / f64::from(2.0 * STEP)) as f32;
             // No gradient at all where the operation does not use the parameter.
-            let got = found[parameter].get(entry).copied().unwrap_or(0.0);
+            let got = found.get(entry).copied().unwrap_or(0.0);
             assert!(
                 (expected - got).abs() <= 0.02 * expected.abs().max(got.abs()) + 0.02,
                 "{name}: `{}`[{entry}]: difference {expected}, gradient {got}",
