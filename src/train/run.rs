@@ -238,7 +238,7 @@ impl Pace {
     /// Gives up when gradients stay infinite.
     ///
     /// # Errors
-    /// After [`MAX_BAD_STEPS`] of them in a row.
+    /// After `MAX_BAD_STEPS` of them in a row.
     pub fn guard(&mut self, norm: f32) -> Result<(), TrainError> {
         self.bad_steps = if norm.is_finite() { 0 } else { self.bad_steps + 1 };
         if self.bad_steps >= MAX_BAD_STEPS {
