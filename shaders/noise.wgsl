@@ -1,6 +1,6 @@
 // noise: start of the flow, x = temperature * normal(seed, position, channel).
 //
-//   indices   positions (rows), from `start`
+//   indices   positions (rows), from `start`; not read if `in_order`: then row r is position r
 //   x         (rows, width)
 //
 // One thread per value.
@@ -9,6 +9,7 @@ struct Params {
     count: u32,
     width: u32,
     start: u32,
+    in_order: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -26,6 +27,9 @@ fn noise(
     if index >= params.count {
         return;
     }
-    let position = indices[params.start + index / params.width];
+    var position = index / params.width;
+    if params.in_order == 0u {
+        position = indices[params.start + position];
+    }
     x[index] = job.latent_temperature * normal(random_words(job.latent_seed, STREAM_LATENT, position, index % params.width));
 }

@@ -401,10 +401,11 @@ fn sampling_equals_the_reference() {
     // The bits of the random numbers are equal; the last product rounds once.
     case!(bench, "noise and euler_step", 2e-7, |ops| {
         let positions = ops.positions(Stage::Latents, 3..20);
-        let x = ops.noise(&positions);
+        let x = ops.noise(Some(&positions));
         let velocity = input(ops, 4, [17, 16]);
         ops.euler_step(&x, &velocity, 0.125)
     });
+    case!(bench, "noise of all positions in row-major order", 2e-7, |ops| ops.noise(None));
     case!(bench, "commit_latents", 0.0, |ops| {
         for (range, seed) in [(0..4, 1), (4..35, 2)] {
             let positions = ops.positions(Stage::Latents, range.clone());

@@ -1,7 +1,7 @@
 //! Is the CPU reference the network of the description? Golden tensors come from `golden/make_golden.py`,
 //! which states the network a second time on PyTorch; weights follow a formula that both sides know.
 
-use bevy_discon::model::{Fusion, Grid, Model, ModelConfig, Role, Wrap, time_features};
+use bevy_discon::model::{Fusion, Grid, HeadConfig, HeadMixing, Model, ModelConfig, Role, Wrap, time_features};
 use bevy_discon::reference::{CpuOps, CpuTensor};
 use half::f16;
 use safetensors::SafeTensors;
@@ -24,7 +24,10 @@ fn values(name: &str, width: usize, rows: usize) -> CpuTensor {
 }
 
 fn model(fusion: Fusion) -> Model {
-    let config = ModelConfig { fusion, ..ModelConfig::tiny(&["a", "b", "c"]) };
+    model_of(ModelConfig { fusion, ..ModelConfig::tiny(&["a", "b", "c"]) })
+}
+
+fn model_of(config: ModelConfig) -> Model {
     let mut model = Model::new(&config, None, 0).expect("the tiny preset is valid");
     let specs: Vec<_> = model.table.iter().map(|(id, spec)| (id, spec.clone())).collect();
     for (id, spec) in specs {
@@ -90,11 +93,21 @@ fn token_prior_and_continuous_model_equal_pytorch_for_every_border_rule_and_fusi
 }
 
 #[test]
-fn flow_head_equals_pytorch() {
-    let model = model(Fusion::InPlace);
-    let mut ops = CpuOps::new(&model);
-    let condition = model.discon.head.condition(&mut ops, &values("head_condition", 32, 5));
+fn flow_heads_equal_pytorch() {
+    let tiny = ModelConfig::tiny(&["a", "b", "c"]);
+    let alone = HeadConfig { mixing: HeadMixing::Alone, ..tiny.head.clone() };
+    let grids = WRAPS.map(|(name, wrap)| (format!("head.together.{name}"), Grid { items: 1, height: 9, width: 5, wrap }));
+    for (name, grid) in &grids {
+        assert_head(name, &model_of(tiny.clone()), *grid);
+    }
+    let row = Grid { items: 1, height: 1, width: 5, wrap: Wrap::NONE };
+    assert_head("head.alone", &model_of(ModelConfig { head: alone, ..tiny }), row);
+}
+
+fn assert_head(name: &str, model: &Model, grid: Grid) {
+    let mut ops = CpuOps::new(model);
+    let condition = model.discon.head.condition(&mut ops, &values("head_condition", 32, grid.rows()));
     let time = CpuTensor::new(time_features(0.3).to_vec(), 32);
-    let found = model.discon.head.velocity(&mut ops, &values("noisy", 16, 5), &time, &condition);
-    assert_golden("head", &found);
+    let noisy = values("noisy", 16, grid.rows());
+    assert_golden(name, &model.discon.head.velocity(&mut ops, &noisy, &time, &condition, grid));
 }

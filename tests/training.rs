@@ -196,7 +196,7 @@ fn forward<O: Ops>(
     let logits = model.prior.forward(ops, &tokens, &condition, grid, None);
     let states = model.mar.forward(ops, &tokens, &context, &condition, grid, None);
     let states = model.head.condition(ops, &states);
-    let velocity = model.head.velocity(ops, &x, &time, &states);
+    let velocity = model.head.velocity(ops, &x, &time, &states, grid);
     let encoded = model.encoder.forward(ops, &pixels, grid.finer(16));
     let decoded = model.decoder.forward(ops, &x, grid);
     vec![logits, velocity, encoded, decoded]
@@ -225,6 +225,7 @@ fn options(folder: &Path, steps: u64) -> Options {
         out: folder.join("out"),
         seconds: 40.0,
         tokenizer_share: 0.25,
+        tokenizer: None,
         seed: 5,
         threads: 2,
         gpu: false,

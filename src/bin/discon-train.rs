@@ -58,6 +58,9 @@ struct Arguments {
     /// Share of the time for encoder and decoder.
     #[arg(long, default_value_t = 0.3)]
     tokenizer_share: f64,
+    /// Keep encoder and decoder of this model folder, and train the generators only.
+    #[arg(long)]
+    tokenizer: Option<PathBuf>,
 }
 
 impl Arguments {
@@ -94,6 +97,7 @@ impl Arguments {
             out: self.out,
             seconds: self.minutes * 60.0,
             tokenizer_share: self.tokenizer_share,
+            tokenizer: self.tokenizer,
             seed: self.seed,
             threads,
             gpu: self.device == DeviceChoice::Gpu,

@@ -41,10 +41,14 @@ impl SampleOps for Recorder<'_> {
         self.dispatch(Kernel::SampleTokens, &buffers, &params, work);
     }
 
-    fn noise(&mut self, positions: &GpuIndices) -> GpuTensor {
+    fn noise(&mut self, positions: Option<&GpuIndices>) -> GpuTensor {
         let width = self.model.discon.config.tokenizer.latent_width;
-        let x = self.output(positions.len, width);
-        let params = words([x.count(), width, positions.start]);
+        let rows = positions.map_or(self.grid.positions(), |positions| positions.len);
+        let x = self.output(rows, width);
+        // In row-major order the kernel does not read the order; something must be bound all the same.
+        let in_order = positions.is_none();
+        let positions = positions.copied().unwrap_or_else(|| self.positions(Stage::Latents, 0..rows as u32));
+        let params = words([x.count(), width, positions.start, in_order.into()]);
         self.dispatch(Kernel::Noise, &[positions.buffer, x.buffer], &params, Work::threads(x.count(), 1));
         x
     }

@@ -45,6 +45,22 @@ pub struct TrunkConfig {
     pub window: usize,
 }
 
+/// What the flow head sees of the positions that are sampled together with its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HeadMixing {
+    /// Nothing: each latent is sampled alone, given its condition, as in MAR (arXiv 2406.11838).
+    #[default]
+    Alone,
+    /// Everything in sight: the head is a small transformer over the grid, as in DiT (arXiv 2212.09748), and latents of
+    /// one round are sampled from their joint distribution.
+    Together {
+        /// Attention heads.
+        heads: usize,
+        /// Largest offset, in positions, over which a position sees another: at least 3.
+        window: usize,
+    },
+}
+
 /// Sizes of the flow head.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -53,6 +69,9 @@ pub struct HeadConfig {
     pub width: usize,
     /// Number of residual blocks.
     pub depth: usize,
+    /// Whether positions see each other.
+    #[serde(default)]
+    pub mixing: HeadMixing,
 }
 
 /// Everything that decides a model's parameters. Its text form is `config.ron`.
@@ -133,7 +152,7 @@ impl ModelConfig {
             },
             prior: trunk.clone(),
             mar: trunk,
-            head: HeadConfig { width: 32, depth: 1 },
+            head: HeadConfig { width: 32, depth: 1, mixing: HeadMixing::Together { heads: 2, window: 3 } },
             fusion: Fusion::InPlace,
         }
     }
@@ -154,7 +173,7 @@ impl ModelConfig {
             },
             prior: trunk.clone(),
             mar: trunk,
-            head: HeadConfig { width: 256, depth: 3 },
+            head: HeadConfig { width: 192, depth: 4, mixing: HeadMixing::Together { heads: 6, window: 7 } },
             fusion: Fusion::InPlace,
         }
     }
@@ -176,7 +195,7 @@ impl ModelConfig {
             },
             prior: TrunkConfig { width: 1024, depth: 24, heads: 16, window: 15 },
             mar: TrunkConfig { width: 1024, depth: 32, heads: 16, window: 15 },
-            head: HeadConfig { width: 1280, depth: 8 },
+            head: HeadConfig { width: 1280, depth: 8, mixing: HeadMixing::Alone },
             fusion: Fusion::Prefix,
         }
     }
@@ -206,16 +225,14 @@ impl ModelConfig {
             in_range(&format!("{name}.depth"), trunk.depth, 1, 256)?;
             in_range(&format!("{name}.heads"), trunk.heads, 1, 256)?;
             in_range(&format!("{name}.window"), trunk.window, 3, 31)?;
-            let head = trunk.width / trunk.heads;
-            if !trunk.width.is_multiple_of(trunk.heads) || !head.is_multiple_of(8) || head > 64 {
-                return Err(ConfigError {
-                    field: format!("{name}.heads"),
-                    found: trunk.heads.to_string(),
-                    expected: format!("a divisor of {} that leaves a multiple of 8, at most 64", trunk.width),
-                });
-            }
+            heads_divide(&format!("{name}.heads"), trunk.width, trunk.heads)?;
         }
         multiple("head.width", self.head.width, 16)?;
+        if let HeadMixing::Together { heads, window } = self.head.mixing {
+            in_range("head.mixing.heads", heads, 1, 256)?;
+            in_range("head.mixing.window", window, 3, 31)?;
+            heads_divide("head.mixing.heads", self.head.width, heads)?;
+        }
         in_range("head.depth", self.head.depth, 1, 64)?;
         in_range("classes (count)", self.classes.len(), 1, 4096)?;
         in_range("styles", self.styles, 0, MAX_SIZE)?;
@@ -230,6 +247,19 @@ impl ModelConfig {
         }
         Ok(())
     }
+}
+
+/// Attention kernels take heads of 8 to 64 columns.
+fn heads_divide(field: &str, width: usize, heads: usize) -> Result<(), ConfigError> {
+    let columns = width / heads;
+    if width.is_multiple_of(heads) && columns.is_multiple_of(8) && columns <= 64 {
+        return Ok(());
+    }
+    Err(ConfigError {
+        field: field.into(),
+        found: heads.to_string(),
+        expected: format!("a divisor of {width} that leaves a multiple of 8, at most 64"),
+    })
 }
 
 fn in_range(field: &str, found: usize, low: usize, high: usize) -> Result<(), ConfigError> {

@@ -1,47 +1,74 @@
-//! The flow head: a small network that turns noise into one latent, given that position's condition.
+//! The flow head: a small network that turns noise into latents, given the condition of each position.
 //!
 //! Rectified flow (arXiv 2209.03003): `x_t = (1 - t) noise + t latent`; the head predicts the velocity
 //! `latent - noise`, and sampling follows it from `t = 0` to `1` in a few Euler steps. The modulation is
-//! `A(t) + B(condition)` with both parts linear: `B` is computed once per position, `A` once per step,
+//! `A(t) + B(condition)` with both parts linear: `B` is computed once per round, `A` once per step,
 //! so a further step costs only the residual layers.
+//!
+//! Two kinds, see [`HeadMixing`]. Alone, each position is sampled by itself, as in MAR (arXiv 2406.11838). Together, the
+//! positions of a round see each other on the way, so that latents sampled in one round fit at their borders.
 
-use super::config::{ModelConfig, TIME_FEATURES};
-use super::layers::Linear;
-use super::ops::{Activation, Ops};
-use super::params::{Init, ParamTable};
+use super::config::{HeadMixing, ModelConfig, TIME_FEATURES};
+use super::layers::{Conv, Linear};
+use super::ops::{Activation, AttentionLayout, Grid, Ops};
+use super::params::{Init, ParamId, ParamTable, Role};
 
 /// The flow head.
 #[derive(Clone, Debug)]
 pub struct FlowHead {
     condition: Linear,
     time: Linear,
-    input: Linear,
-    blocks: Vec<(Linear, Linear)>,
+    body: Body,
     output: Linear,
     width: usize,
 }
+
+#[derive(Clone, Debug)]
+enum Body {
+    Alone { input: Linear, blocks: Vec<Branch> },
+    Together { input: Conv, blocks: Vec<(Attention, Branch)>, heads: usize, window: usize },
+}
+
+/// Two linear maps with SiLU between them.
+#[derive(Clone, Debug)]
+struct Branch {
+    first: Linear,
+    second: Linear,
+}
+
+#[derive(Clone, Debug)]
+struct Attention {
+    query_key_value: Linear,
+    bias: ParamId,
+    projection: Linear,
+}
+
+/// Columns of the modulation that one residual branch uses: shift, scale, gate.
+const PARTS: usize = 3;
 
 impl FlowHead {
     /// Declares the head.
     pub fn declare(table: &mut ParamTable, config: &ModelConfig) -> Self {
         let width = config.head.width;
         let latent = config.tokenizer.latent_width;
-        // Shift, scale and gate for each block; shift and scale at the end.
-        let modulation = (3 * config.head.depth + 2) * width;
+        let branches = match config.head.mixing {
+            HeadMixing::Alone => config.head.depth,
+            HeadMixing::Together { .. } => 2 * config.head.depth,
+        };
+        // At the end shift and scale only.
+        let modulation = (PARTS * branches + 2) * width;
         table.scope("head", |table| Self {
             condition: Linear::declare_with(table, "condition", config.mar.width, modulation, Init::Normal(0.02)),
             time: Linear::declare_with(table, "time", TIME_FEATURES, modulation, Init::Normal(0.02)),
-            input: Linear::declare(table, "input", latent, width),
-            blocks: (0..config.head.depth)
-                .map(|index| {
-                    table.scope(format!("blocks.{index}"), |table| {
-                        (Linear::declare(table, "0", width, width), Linear::declare(table, "1", width, width))
-                    })
-                })
-                .collect(),
+            body: Body::declare(table, config, latent, width),
             output: Linear::declare_with(table, "output", width, latent, Init::Zeros),
             width,
         })
+    }
+
+    /// True if positions see each other: then a velocity is that of a whole grid.
+    pub fn is_joint(&self) -> bool {
+        matches!(self.body, Body::Together { .. })
     }
 
     /// The part of the modulation that depends on the position: `(N, C) -> (N, modulation)`.
@@ -50,23 +77,113 @@ impl FlowHead {
     }
 
     /// Velocity at `x`: `(N, D) -> (N, D)`. `time` is [`time_features`], one row or one per row of `x`.
-    pub fn velocity<O: Ops>(&self, ops: &mut O, x: &O::Tensor, time: &O::Tensor, condition: &O::Tensor) -> O::Tensor {
+    ///
+    /// A joint head wants all rows of `grid` in order; the other kind takes any rows and does not look at `grid`.
+    pub fn velocity<O: Ops>(
+        &self,
+        ops: &mut O,
+        x: &O::Tensor,
+        time: &O::Tensor,
+        condition: &O::Tensor,
+        grid: Grid,
+    ) -> O::Tensor {
         let time = ops.linear(time, &self.time, Activation::None, None);
         let rows = ops.shape(condition)[0];
         let modulation = ops.broadcast_sum(condition, &time, rows);
-        let mut h = ops.linear(x, &self.input, Activation::None, None);
-        for (index, (first, second)) in self.blocks.iter().enumerate() {
-            let at = 3 * index * self.width;
-            let y = ops.modulated_norm(&h, &modulation, at, at + self.width);
-            let y = ops.linear(&y, first, Activation::Silu, None);
-            let y = ops.linear(&y, second, Activation::None, None);
-            h = ops.gated_add(&h, &modulation, at + 2 * self.width, &y);
+        let mut at = 0;
+        let mut h;
+        match &self.body {
+            Body::Alone { input, blocks } => {
+                h = ops.linear(x, input, Activation::None, None);
+                for block in blocks {
+                    h = self.residual(ops, &h, &modulation, &mut at, |ops, y| block.forward(ops, y));
+                }
+            }
+            Body::Together { input, blocks, heads, window } => {
+                let layout = AttentionLayout { grid, segments: 1, heads: *heads, window: *window };
+                h = ops.conv3x3(x, input, grid, Activation::None, None);
+                for (attention, block) in blocks {
+                    h = self.residual(ops, &h, &modulation, &mut at, |ops, y| attention.forward(ops, y, &layout));
+                    h = self.residual(ops, &h, &modulation, &mut at, |ops, y| block.forward(ops, y));
+                }
+            }
         }
-        let at = 3 * self.blocks.len() * self.width;
         let h = ops.modulated_norm(&h, &modulation, at, at + self.width);
         let velocity = ops.linear(&h, &self.output, Activation::None, None);
         ops.tap("head.velocity", &velocity);
         velocity
+    }
+
+    /// `h + gate * branch(norm(h) * (1 + scale) + shift)`; moves `at` past the columns that it uses.
+    fn residual<O: Ops>(
+        &self,
+        ops: &mut O,
+        h: &O::Tensor,
+        modulation: &O::Tensor,
+        at: &mut usize,
+        branch: impl FnOnce(&mut O, &O::Tensor) -> O::Tensor,
+    ) -> O::Tensor {
+        let y = ops.modulated_norm(h, modulation, *at, *at + self.width);
+        let y = branch(ops, &y);
+        let sum = ops.gated_add(h, modulation, *at + 2 * self.width, &y);
+        *at += PARTS * self.width;
+        sum
+    }
+}
+
+impl Body {
+    fn declare(table: &mut ParamTable, config: &ModelConfig, latent: usize, width: usize) -> Self {
+        let depth = config.head.depth;
+        match config.head.mixing {
+            HeadMixing::Alone => Self::Alone {
+                input: Linear::declare(table, "input", latent, width),
+                blocks: (0..depth)
+                    .map(|index| {
+                        table.scope(format!("blocks.{index}"), |table| Branch {
+                            first: Linear::declare(table, "0", width, width),
+                            second: Linear::declare(table, "1", width, width),
+                        })
+                    })
+                    .collect(),
+            },
+            HeadMixing::Together { heads, window } => Self::Together {
+                input: Conv::declare(table, "input", latent, width),
+                blocks: (0..depth)
+                    .map(|index| {
+                        table.scope(format!("blocks.{index}"), |table| {
+                            let offsets = (2 * window + 1) * (2 * window + 1);
+                            let attention = Attention {
+                                query_key_value: Linear::declare(table, "attention.query_key_value", width, 3 * width),
+                                bias: table.add("attention.bias", [heads, offsets], Init::Zeros, Role::Vector),
+                                projection: Linear::declare(table, "attention.projection", width, width),
+                            };
+                            let branch = Branch {
+                                first: Linear::declare(table, "mlp.expand", width, 4 * width),
+                                second: Linear::declare(table, "mlp.contract", 4 * width, width),
+                            };
+                            (attention, branch)
+                        })
+                    })
+                    .collect(),
+                heads,
+                window,
+            },
+        }
+    }
+}
+
+impl Branch {
+    fn forward<O: Ops>(&self, ops: &mut O, x: &O::Tensor) -> O::Tensor {
+        let h = ops.linear(x, &self.first, Activation::Silu, None);
+        ops.linear(&h, &self.second, Activation::None, None)
+    }
+}
+
+impl Attention {
+    fn forward<O: Ops>(&self, ops: &mut O, x: &O::Tensor, layout: &AttentionLayout) -> O::Tensor {
+        let h = ops.linear(x, &self.query_key_value, Activation::None, None);
+        let h = ops.attention(&h, self.bias, layout);
+        ops.linear(&h, &self.projection, Activation::None, None)
     }
 }
 

@@ -294,10 +294,12 @@ impl SampleOps for CpuOps<'_> {
         }
     }
 
-    fn noise(&mut self, positions: &Vec<u32>) -> CpuTensor {
+    fn noise(&mut self, positions: Option<&Vec<u32>>) -> CpuTensor {
         let width = self.model.discon.config.tokenizer.latent_width;
         let inputs = self.inputs();
-        CpuTensor::new(sample::noise(positions, width, inputs.latent_seed, inputs.latent_temperature), width)
+        let all = || (0..inputs.tokens.len() as u32).collect();
+        let positions = positions.cloned().unwrap_or_else(all);
+        CpuTensor::new(sample::noise(&positions, width, inputs.latent_seed, inputs.latent_temperature), width)
     }
 
     fn euler_step(&mut self, x: &CpuTensor, velocity: &CpuTensor, dt: f32) -> CpuTensor {

@@ -185,8 +185,9 @@ impl SampleOps for CountOps<'_> {
         self.record(0, size(logits), [*positions, 1]);
     }
 
-    fn noise(&mut self, positions: &usize) -> [usize; 2] {
-        self.record(0, *positions, [*positions, self.model.config.tokenizer.latent_width])
+    fn noise(&mut self, positions: Option<&usize>) -> [usize; 2] {
+        let rows = positions.copied().unwrap_or(self.shape.grid.positions());
+        self.record(0, rows, [rows, self.model.config.tokenizer.latent_width])
     }
 
     fn euler_step(&mut self, x: &[usize; 2], _: &[usize; 2], _: f32) -> [usize; 2] {

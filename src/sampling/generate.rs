@@ -33,8 +33,9 @@ pub trait SampleOps: Ops {
     /// `logits` is `(N, K)`, or `(2N, K)` with guidance: `u + guidance * (c - u)` of the first (`c`) and second
     /// (`u`) half. The token is the first largest of `logit + token_temperature * gumbel`.
     fn sample_tokens(&mut self, logits: &Self::Tensor, positions: &Self::Indices, guided: bool);
-    /// Start noise of the flow at `positions`, scaled by the latent temperature: `(N, D)`.
-    fn noise(&mut self, positions: &Self::Indices) -> Self::Tensor;
+    /// Start noise of the flow at `positions`, or at all positions in row-major order, scaled by the latent
+    /// temperature: `(N, D)`.
+    fn noise(&mut self, positions: Option<&Self::Indices>) -> Self::Tensor;
     /// `x + dt * velocity`.
     fn euler_step(&mut self, x: &Self::Tensor, velocity: &Self::Tensor, dt: f32) -> Self::Tensor;
     /// Writes latents into the context at `positions`, clamped to [`LATENT_LIMIT`], and marks them as known.
@@ -72,15 +73,20 @@ fn latent_round<O: SampleOps>(ops: &mut O, model: &Discon, shape: &PlanShape, ra
     let context = ops.context();
     let condition = ops.condition(false);
     let positions = ops.positions(Stage::Latents, range);
-    let condition = model.mar.forward(ops, &tokens, &context, &condition, shape.grid, Some(&positions));
+    // A joint head flows the whole grid, since positions see each other on the way; the round keeps its part.
+    let flowing = if model.head.is_joint() { None } else { Some(&positions) };
+    let condition = model.mar.forward(ops, &tokens, &context, &condition, shape.grid, flowing);
     let condition = model.head.condition(ops, &condition);
-    let mut x = ops.noise(&positions);
+    let mut x = ops.noise(flowing);
     let dt = 1.0 / shape.flow_steps as f32;
     for step in 0..shape.flow_steps {
         let features = time_features(step as f32 * dt);
         let time = ops.constant(&features, [1, features.len()]);
-        let velocity = model.head.velocity(ops, &x, &time, &condition);
+        let velocity = model.head.velocity(ops, &x, &time, &condition, shape.grid);
         x = ops.euler_step(&x, &velocity, dt);
+    }
+    if flowing.is_none() {
+        x = ops.gather(&x, &positions, 1);
     }
     ops.commit_latents(&positions, &x);
 }

@@ -22,7 +22,7 @@ const ITERATIONS: usize = 15;
 /// Style-relative latents are kept within this many deviations.
 const LIMIT: f32 = 6.0;
 /// How strongly the visibility of a channel counts for tokens: between "all equal" and "as pixels do".
-const IMPORTANCE_POWER: f32 = 0.75;
+const IMPORTANCE_POWER: f32 = 1.2;
 /// Token grids on which the visibility of channels is measured.
 const PROBES: usize = 12;
 

@@ -11,7 +11,7 @@ use crate::model::{Discon, Model, ModelConfig, ParamTable, Weights};
 use burn::tensor::Device;
 use indicatif::ProgressBar;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -33,6 +33,8 @@ pub struct Options {
     pub seconds: f64,
     /// Share of the time for encoder and decoder.
     pub tokenizer_share: f64,
+    /// A model folder whose encoder and decoder are kept instead of training new ones.
+    pub tokenizer: Option<PathBuf>,
     /// Start of all random streams.
     pub seed: u64,
     /// Workers.
@@ -88,7 +90,10 @@ impl Session {
         options.config.classes.clone_from(&data.classes);
         keep_config(&folder.join("config.ron"), &options)?;
         let (model, table) = Discon::declare(&options.config)?;
-        let weights = Weights::fresh(&table, options.seed);
+        let mut weights = Weights::fresh(&table, options.seed);
+        if let Some(folder) = &options.tokenizer {
+            keep_tokenizer(folder, &table, &mut weights)?;
+        }
         let metrics = Metrics::open(options.out.join("metrics.csv"))?;
         let workers = Workers::new(options.threads);
         let sharp = data.textures.iter().filter(|texture| texture.sharp).count();
@@ -149,8 +154,26 @@ impl Session {
     }
 }
 
+/// Copies encoder and decoder of the model in `folder`.
+fn keep_tokenizer(folder: &Path, table: &ParamTable, weights: &mut Weights) -> Result<(), TrainError> {
+    let other = Model::load(folder)?;
+    for (id, spec) in table.iter().filter(|(_, spec)| tokenizer::PREFIXES.iter().any(|p| spec.name.starts_with(p))) {
+        let found = other.table.iter().find(|(_, found)| found.name == spec.name);
+        let Some((found, _)) = found.filter(|(_, found)| found.shape == spec.shape) else {
+            return Err(TrainError::Checkpoint {
+                path: folder.into(),
+                name: spec.name.clone(),
+                found: found.map_or("absent".into(), |(_, found)| format!("{:?}", found.shape)),
+                expected: format!("{:?}, the size in this configuration", spec.shape),
+            });
+        };
+        weights.get_mut(id).copy_from_slice(other.weights.get(found));
+    }
+    Ok(())
+}
+
 /// A folder holds one configuration: refuses to go on with another one.
-fn keep_config(path: &std::path::Path, options: &Options) -> Result<(), TrainError> {
+fn keep_config(path: &Path, options: &Options) -> Result<(), TrainError> {
     let text = ron::ser::to_string_pretty(&options.config, ron::ser::PrettyConfig::default())
         .map_err(|error| TrainError::format(path, error))?;
     if !path.exists() {
@@ -255,9 +278,12 @@ impl Pace {
 pub fn run(options: Options) -> Result<(), TrainError> {
     tune_allocator();
     let mut session = Session::open(options)?;
-    let tokenizer_seconds = session.options.seconds * session.options.tokenizer_share;
-    if !tokenizer::train(&mut session, tokenizer_seconds)? {
-        return Ok(());
+    let mut tokenizer_seconds = 0.0;
+    if session.options.tokenizer.is_none() {
+        tokenizer_seconds = session.options.seconds * session.options.tokenizer_share;
+        if !tokenizer::train(&mut session, tokenizer_seconds)? {
+            return Ok(());
+        }
     }
     let latents = latents::prepare(&mut session)?;
     session.export()?;

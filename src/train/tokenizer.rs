@@ -17,6 +17,8 @@ use std::sync::{Mutex, PoisonError};
 
 /// Name of the stage in metrics and files.
 pub const STAGE: &str = "tokenizer";
+/// Its parameters.
+pub const PREFIXES: &[&str] = &["tokenizer.encoder.", "tokenizer.decoder."];
 /// Name of the discriminator's checkpoint.
 const CRITIC: &str = "discriminator";
 /// Side of a training crop.
@@ -42,14 +44,13 @@ const UNIT_WEIGHT: f32 = 0.002;
 /// # Errors
 /// A damaged checkpoint.
 pub fn open(session: &mut Session) -> Result<ParamSet, TrainError> {
-    let prefixes = ["tokenizer.encoder.", "tokenizer.decoder."];
-    let mut set = ParamSet::new(&session.table, &session.weights, &prefixes);
+    let mut set = ParamSet::new(&session.table, &session.weights, PREFIXES);
     if !set.load(&session.checkpoint(STAGE))? {
         eprintln!("tokenizer: principal components of {PATCHES} patches");
         let width = session.model.config.tokenizer.latent_width;
         let pca = pca::principal_components(&session.data, &session.workers, PATCHES, width, session.options.seed);
         pca::initialise(&pca, &session.model, &mut session.weights);
-        set = ParamSet::new(&session.table, &session.weights, &prefixes);
+        set = ParamSet::new(&session.table, &session.weights, PREFIXES);
     }
     for parameter in &mut set.parameters {
         parameter.rate = rate_of(&parameter.name);

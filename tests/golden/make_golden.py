@@ -164,17 +164,28 @@ def time_features(t):
     return torch.cat([torch.sin(frequency * t), torch.cos(frequency * t)], -1)
 
 
-def head(x, t, condition):
-    modulation_width = (3 * HEAD_DEPTH + 2) * HEAD_WIDTH
+def head(x, t, condition, grid=None):
+    """Per position, or with `grid` = (height, width, wrap) as a transformer over it; x is (positions, D)."""
+    branches = (2 if grid else 1) * HEAD_DEPTH
+    modulation_width = (3 * branches + 2) * HEAD_WIDTH
     m = linear(condition, "head.condition", WIDTH, modulation_width) + linear(time_features(t), "head.time", TIME, modulation_width)
     part = lambda i: m[..., i * HEAD_WIDTH:(i + 1) * HEAD_WIDTH]
-    h = linear(x, "head.input", D, HEAD_WIDTH)
-    for i in range(HEAD_DEPTH):
-        y = rms(h, -1) * (1 + part(3 * i + 1)) + part(3 * i)
-        y = linear(F.silu(linear(y, f"head.blocks.{i}.0", HEAD_WIDTH, HEAD_WIDTH)), f"head.blocks.{i}.1", HEAD_WIDTH, HEAD_WIDTH)
-        h = h + part(3 * i + 2) * y
-    y = rms(h, -1) * (1 + part(3 * HEAD_DEPTH + 1)) + part(3 * HEAD_DEPTH)
-    return linear(y, "head.output", HEAD_WIDTH, D)
+    normed = lambda h, i: rms(h, -1) * (1 + part(3 * i + 1)) + part(3 * i)
+    mlp = lambda y, p, first, second, wide: linear(F.silu(linear(y, p + first, HEAD_WIDTH, wide)), p + second, wide, HEAD_WIDTH)
+    if grid:
+        height, width, wrap = grid
+        image = x.T.reshape(1, D, height, width)
+        h = conv(image, "head.input", HEAD_WIDTH, wrap).reshape(HEAD_WIDTH, -1).T
+        for i in range(HEAD_DEPTH):
+            p = f"head.blocks.{i}."
+            y = attention(normed(h, 2 * i)[None], p + "attention", height, width, wrap, 1)[0]
+            h = h + part(6 * i + 2) * y
+            h = h + part(6 * i + 5) * mlp(normed(h, 2 * i + 1), p, "mlp.expand", "mlp.contract", 4 * HEAD_WIDTH)
+    else:
+        h = linear(x, "head.input", D, HEAD_WIDTH)
+        for i in range(HEAD_DEPTH):
+            h = h + part(3 * i + 2) * mlp(normed(h, i), f"head.blocks.{i}.", "0", "1", HEAD_WIDTH)
+    return linear(normed(h, branches), "head.output", HEAD_WIDTH, D)
 
 
 def values(name, *shape):
@@ -202,7 +213,9 @@ def main():
         context = values("context", 2, count, CONTEXT)
         out[f"mar.in_place.{name}"] = mar(tokens, context, condition, *grid, wrap, False).reshape(-1, WIDTH)
         out[f"mar.prefix.{name}"] = mar(tokens, context, condition, *grid, wrap, True).reshape(-1, WIDTH)
-    out["head"] = head(values("noisy", 5, D), 0.3, values("head_condition", 5, WIDTH))
+        condition = values("head_condition", count, WIDTH)
+        out[f"head.together.{name}"] = head(values("noisy", count, D), 0.3, condition, (*grid, wrap))
+    out["head.alone"] = head(values("noisy", 5, D), 0.3, values("head_condition", 5, WIDTH))
     header, data, start = {}, b"", 0
     for name, tensor in sorted(out.items()):
         array = tensor.detach().contiguous().numpy().astype("<f4")
