@@ -74,7 +74,8 @@ fn measure<E: Executor>(table: &ParamTable, mut ops: E, forward: impl Fn(&mut E)
         let [rows, width] = ops.shape(&y);
         found.clear();
         found.push(("result".to_string(), ops.read(&y)));
-        let loss = ops.weighted_square_error(&y, &random(rows * width, 9), &random(width, 10));
+        let weights: Vec<f32> = random(width, 10).iter().map(|weight| weight.abs()).collect();
+        let loss = ops.weighted_square_error(&y, &random(rows * width, 9), &weights);
         found.push(("loss".to_string(), vec![ops.value(&loss)]));
         let mut gradients = Vec::new();
         ops.gradients(&set, &loss, &mut gradients);

@@ -3,6 +3,10 @@
 //! Running the network writes a tape of operations with their results; [`TapeOps::backward`] walks it once from
 //! the last to the first. All memory is used again in the next step.
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod amx;
+#[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+#[path = "no_amx.rs"]
 mod amx;
 mod attention;
 mod backward;
@@ -10,6 +14,8 @@ mod buffers;
 mod loops;
 mod losses;
 mod ops;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod pack;
 mod product;
 mod wide;
 
