@@ -4,15 +4,15 @@ use super::TrainError;
 use super::batches::{Batch, Source, Split};
 use super::kmeans::neighbours;
 use super::latents::Latents;
+use super::learner::Learner;
 use super::ops::TrainOps;
 use super::params::{AdamW, ParamSet, learning_rate};
 use super::rng::Rng;
 use super::run::{Pace, Session};
 use super::samples::write_samples;
+use super::tape::{Products, TapeOps};
 use super::tokenizer::Mean;
-use super::workers::{gradients, values};
-use crate::model::{Ops, time_features};
-use burn::tensor::Tensor;
+use crate::model::time_features;
 use std::time::Instant;
 
 /// Name of the stage in metrics and files.
@@ -43,9 +43,9 @@ const WEIGHT_BOUNDS: (f32, f32) = (0.3, 4.0);
 pub struct Problem {
     tokens: Vec<u32>,
     context: Vec<f32>,
-    /// Rows whose latents are to be generated.
-    unknown: Vec<u32>,
-    /// For each draw and unknown row: the point on the way, its time's description, the velocity there.
+    /// Rows that flow: those whose latents are to be generated, or all for a joint head.
+    flowing: Vec<u32>,
+    /// For each draw and flowing row: the point on the way, its time's description, the velocity there.
     points: Vec<f32>,
     times: Vec<f32>,
     velocities: Vec<f32>,
@@ -82,14 +82,15 @@ impl<'a> Setting<'a> {
     }
 
     /// Hides latents and spoils tokens of a batch; `true_inputs` leaves tokens and known latents as they are.
-    fn problem(&self, batch: &Batch, rng: &mut Rng, true_inputs: bool) -> Problem {
+    pub fn problem(&self, batch: &Batch, rng: &mut Rng, true_inputs: bool) -> Problem {
         let config = &self.session.model.config;
         let (width, wide) = (config.tokenizer.latent_width, config.context_width());
         let positions = batch.grid.positions();
+        let joint = self.session.model.head.is_joint();
         let mut problem = Problem {
             tokens: batch.tokens.clone(),
             context: vec![0.0; batch.grid.rows() * wide],
-            unknown: Vec::new(),
+            flowing: Vec::new(),
             points: Vec::new(),
             times: Vec::new(),
             velocities: Vec::new(),
@@ -101,7 +102,9 @@ impl<'a> Setting<'a> {
             for (place, position) in rng.permutation(positions).into_iter().enumerate() {
                 let row = item * positions + position;
                 if place < count {
-                    problem.unknown.push(row as u32);
+                    if !joint {
+                        problem.flowing.push(row as u32);
+                    }
                     continue;
                 }
                 let target = &mut problem.context[row * wide..row * wide + width + 1];
@@ -114,9 +117,16 @@ impl<'a> Setting<'a> {
                 self.spoil(&mut problem.tokens[item * positions..(item + 1) * positions], rng);
             }
         }
+        if joint {
+            problem.flowing = (0..batch.grid.rows() as u32).collect();
+        }
         for _ in 0..DRAWS {
-            for row in &problem.unknown {
-                let time = if rng.chance(UNIFORM_TIMES) { rng.unit() } else { 1.0 / (1.0 + (-rng.normal()).exp()) };
+            let mut time = 0.0;
+            for (index, row) in problem.flowing.iter().enumerate() {
+                // Positions that are sampled together are equally far on their way.
+                if !joint || index % positions == 0 {
+                    time = random_time(rng);
+                }
                 problem.times.extend(time_features(time));
                 for value in &batch.relative[*row as usize * width..(*row as usize + 1) * width] {
                     let noise = rng.normal();
@@ -148,39 +158,48 @@ impl<'a> Setting<'a> {
     }
 
     /// Weighted mean square error of the velocity.
-    fn loss(&self, ops: &mut TrainOps, batch: &Batch, problem: &Problem) -> Tensor<1> {
+    pub fn loss<L: Learner>(&self, ops: &mut L, batch: &Batch, problem: &Problem) -> L::Loss {
         let (session, config) = (self.session, &self.session.model.config);
         let width = config.tokenizer.latent_width;
         let tokens = ops.indices(&problem.tokens);
         let context = ops.constant(&problem.context, [batch.grid.rows(), config.context_width()]);
         let condition = ops.constant(&batch.condition, [batch.grid.items, config.condition_width()]);
         let states = session.model.mar.forward(ops, &tokens, &context, &condition, batch.grid, None);
-        let unknown = ops.indices(&problem.unknown);
-        let states = ops.gather(&states, &unknown, 1);
+        let flowing = ops.indices(&problem.flowing);
+        let states = if session.model.head.is_joint() { states } else { ops.gather(&states, &flowing, 1) };
         let condition = session.model.head.condition(ops, &states);
-        let condition = Tensor::cat(vec![condition; DRAWS], 0);
-        let rows = DRAWS * problem.unknown.len();
-        let points = ops.constant(&problem.points, [rows, width]);
-        let times = ops.constant(&problem.times, [rows, problem.times.len() / rows]);
-        let found = session.model.head.velocity(ops, &points, &times, &condition);
-        let velocities = ops.constant(&problem.velocities, [rows, width]);
-        let weights = ops.constant(&self.weights, [1, width]);
-        ((found - velocities).square() * weights).sum().div_scalar(rows as f32)
+        // Draw by draw: the modulation of all draws at once would be the largest tensor by far.
+        let rows = problem.flowing.len();
+        let part = |values: &[f32], draw: usize| values[draw * values.len() / DRAWS..][..values.len() / DRAWS].to_vec();
+        let [first, second] = [0, 1].map(|draw| {
+            let (points, times) = (part(&problem.points, draw), part(&problem.times, draw));
+            let points = ops.constant(&points, [rows, width]);
+            let times = ops.constant(&times, [rows, times.len() / rows]);
+            session.model.head.velocity(ops, &points, &times, &condition, batch.grid)
+        });
+        let found = ops.join_segments(&first, &second, 1);
+        ops.weighted_square_error(&found, &problem.velocities, &self.weights)
     }
 
     /// Loss of the averages on fixed batches of validation pictures.
-    fn check(&self, set: &ParamSet) -> f32 {
-        let mut ops = TrainOps::new(self.session.device.clone(), self.session.table.len());
+    fn check<L: Learner>(&self, set: &ParamSet, mut ops: L) -> f32 {
         set.upload_average(&mut ops);
         let mut sum = 0.0;
         for index in 0..CHECK_BATCHES {
             let mut rng = Rng::new(&[self.session.options.seed, 0xc0c4, index]);
             let batch = self.source.draw(&mut rng, index, Split::Validation);
             let problem = self.problem(&batch, &mut rng, true);
-            sum += values(self.loss(&mut ops, &batch, &problem))[0];
+            ops.reset();
+            let loss = self.loss(&mut ops, &batch, &problem);
+            sum += ops.value(&loss);
         }
         sum / CHECK_BATCHES as f32
     }
+}
+
+/// A time on the way from noise to latent: in the middle more often than at the ends.
+fn random_time(rng: &mut Rng) -> f32 {
+    if rng.chance(UNIFORM_TIMES) { rng.unit() } else { 1.0 / (1.0 + (-rng.normal()).exp()) }
 }
 
 /// Trains until the budget is used.
@@ -188,10 +207,26 @@ impl<'a> Setting<'a> {
 /// # Errors
 /// Files that cannot be written, or training that diverges.
 pub fn train(session: &Session, latents: &Latents, budget: f64) -> Result<(), TrainError> {
+    let count = session.table.len();
+    if session.options.gpu {
+        let device = |records| if records { session.device.clone().autodiff() } else { session.device.clone() };
+        return train_on(session, latents, budget, |records| TrainOps::new(device(records), count));
+    }
+    train_on(session, latents, budget, |records| TapeOps::new(count, records, Products::best()))
+}
+
+/// The same on an executor that `learner` makes, with gradients or without.
+fn train_on<L: Learner>(
+    session: &Session,
+    latents: &Latents,
+    budget: f64,
+    learner: impl Fn(bool) -> L,
+) -> Result<(), TrainError> {
     let setting = Setting::new(session, latents);
     let mut set = ParamSet::new(&session.table, &session.weights, PREFIXES);
     set.load(&session.checkpoint(STAGE))?;
-    let mut ops = TrainOps::new(session.device.clone().autodiff(), session.table.len());
+    let mut ops = learner(true);
+    let mut found = Vec::new();
     let mut pace = Pace::new(session, STAGE, budget, &set);
     let mut losses = Mean::default();
     let mut sampled = Instant::now();
@@ -199,15 +234,21 @@ pub fn train(session: &Session, latents: &Latents, budget: f64) -> Result<(), Tr
         let mut rng = Rng::new(&[session.options.seed, 0xc097, set.step]);
         let batch = setting.source.draw(&mut rng, set.step, Split::Training);
         let problem = setting.problem(&batch, &mut rng, false);
+        ops.reset();
         set.upload(&mut ops, |_| true);
         let error = setting.loss(&mut ops, &batch, &problem);
-        losses.add(values(error.clone())[0]);
+        losses.add(ops.value(&error));
         let rate = learning_rate(set.step, set.seconds / budget, 1e-3, 2e-5);
-        let norm = set.update(&gradients(&ops, &set, &error), rate, &AdamW::GENERATOR);
+        ops.gradients(&set, &error, &mut found);
+        let norm = set.update(&found, rate, &AdamW::GENERATOR);
         pace.guard(norm)?;
         if pace.tick(&mut set, losses.value()) {
-            let numbers =
-                [("loss", losses.take()), ("check_loss", setting.check(&set)), ("rate", rate), ("norm", norm)];
+            let numbers = [
+                ("loss", losses.take()),
+                ("check_loss", setting.check(&set, learner(false))),
+                ("rate", rate),
+                ("norm", norm),
+            ];
             session.metrics.record(STAGE, set.step, set.seconds, &numbers)?;
             set.save(&session.checkpoint(STAGE))?;
             let model = session.publish(&set)?;

@@ -9,6 +9,7 @@ pub mod images;
 pub mod kmeans;
 pub mod latent_file;
 pub mod latents;
+pub mod learner;
 pub mod losses;
 pub mod metrics;
 pub mod ops;
@@ -18,6 +19,7 @@ pub mod prior;
 pub mod rng;
 pub mod run;
 pub mod samples;
+pub mod tape;
 pub mod tokenizer;
 pub mod workers;
 

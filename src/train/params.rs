@@ -5,7 +5,7 @@
 //! checkpoint must hold is a vector by parameter name.
 
 use super::TrainError;
-use super::ops::TrainOps;
+use super::learner::Learner;
 use crate::model::{ParamId, ParamTable, Role, Weights};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::HashMap;
@@ -94,14 +94,14 @@ impl ParamSet {
     }
 
     /// Hands current values to an executor; `differentiate` decides by name which ones get gradients.
-    pub fn upload(&self, ops: &mut TrainOps, differentiate: impl Fn(&str) -> bool) {
+    pub fn upload(&self, ops: &mut impl Learner, differentiate: impl Fn(&str) -> bool) {
         for parameter in &self.parameters {
             ops.set(parameter.id, &parameter.value, parameter.shape, differentiate(&parameter.name));
         }
     }
 
     /// Hands the moving averages to an executor, for inference.
-    pub fn upload_average(&self, ops: &mut TrainOps) {
+    pub fn upload_average(&self, ops: &mut impl Learner) {
         for parameter in &self.parameters {
             ops.set(parameter.id, &parameter.average, parameter.shape, false);
         }

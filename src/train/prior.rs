@@ -3,15 +3,13 @@
 use super::TrainError;
 use super::batches::{Batch, Source, Split};
 use super::latents::Latents;
+use super::learner::Learner;
 use super::ops::TrainOps;
 use super::params::{AdamW, ParamSet, learning_rate};
 use super::rng::Rng;
 use super::run::{Pace, Session};
+use super::tape::{Products, TapeOps};
 use super::tokenizer::Mean;
-use super::workers::{gradients, values};
-use crate::model::Ops;
-use burn::tensor::activation::log_softmax;
-use burn::tensor::{Int, Tensor};
 
 /// Name of the stage in metrics and files.
 pub const STAGE: &str = "prior";
@@ -56,21 +54,12 @@ pub fn hide(batch: &Batch, mask: u32, codes: usize, rng: &mut Rng, noise: f32) -
 }
 
 /// Mean cross entropy at the hidden positions, and the share that is predicted right.
-pub fn loss(session: &Session, ops: &mut TrainOps, batch: &Batch, masked: &Masked) -> (Tensor<1>, f32) {
+pub fn loss<L: Learner>(session: &Session, ops: &mut L, batch: &Batch, masked: &Masked) -> (L::Loss, f32) {
     let config = &session.model.config;
     let visible = ops.indices(&masked.visible);
     let condition = ops.constant(&batch.condition, [batch.grid.items, config.condition_width()]);
     let logits = session.model.prior.forward(ops, &visible, &condition, batch.grid, None);
-    let hidden = ops.indices(&masked.hidden);
-    let logits = logits.select(0, hidden);
-    let right = {
-        let best: Tensor<2, Int> = logits.clone().inner().argmax(1);
-        let best = best.try_into_vec_as::<i32>().unwrap_or_default();
-        best.iter().zip(&masked.targets).filter(|(best, target)| **best as u32 == **target).count()
-    };
-    let targets = ops.indices(&masked.targets).reshape([masked.targets.len(), 1]);
-    let entropy = log_softmax(logits, 1).gather(1, targets).mean().neg();
-    (entropy, right as f32 / masked.targets.len().max(1) as f32)
+    ops.cross_entropy(&logits, &masked.hidden, &masked.targets)
 }
 
 /// Trains until the budget is used.
@@ -78,25 +67,43 @@ pub fn loss(session: &Session, ops: &mut TrainOps, batch: &Batch, masked: &Maske
 /// # Errors
 /// Files that cannot be written, or training that diverges.
 pub fn train(session: &Session, latents: &Latents, budget: f64) -> Result<(), TrainError> {
+    let count = session.table.len();
+    if session.options.gpu {
+        let device = |records| if records { session.device.clone().autodiff() } else { session.device.clone() };
+        return train_on(session, latents, budget, |records| TrainOps::new(device(records), count));
+    }
+    train_on(session, latents, budget, |records| TapeOps::new(count, records, Products::best()))
+}
+
+/// The same on an executor that `learner` makes, with gradients or without.
+fn train_on<L: Learner>(
+    session: &Session,
+    latents: &Latents,
+    budget: f64,
+    learner: impl Fn(bool) -> L,
+) -> Result<(), TrainError> {
     let source = Source::new(session, latents);
     let config = &session.model.config;
     let mut set = ParamSet::new(&session.table, &session.weights, PREFIXES);
     set.load(&session.checkpoint(STAGE))?;
-    let mut ops = TrainOps::new(session.device.clone().autodiff(), session.table.len());
+    let mut ops = learner(true);
+    let mut found = Vec::new();
     let mut pace = Pace::new(session, STAGE, budget, &set);
     let mut losses = Mean::default();
     while pace.goes_on(&set) {
         let mut rng = Rng::new(&[session.options.seed, 0x9710, set.step]);
         let batch = source.draw(&mut rng, set.step, Split::Training);
         let masked = hide(&batch, config.mask_token(), config.tokenizer.codebook_size, &mut rng, NOISE);
+        ops.reset();
         set.upload(&mut ops, |_| true);
         let (entropy, _) = loss(session, &mut ops, &batch, &masked);
-        losses.add(values(entropy.clone())[0]);
+        losses.add(ops.value(&entropy));
         let rate = learning_rate(set.step, set.seconds / budget, 1e-3, 2e-5);
-        let norm = set.update(&gradients(&ops, &set, &entropy), rate, &AdamW::GENERATOR);
+        ops.gradients(&set, &entropy, &mut found);
+        let norm = set.update(&found, rate, &AdamW::GENERATOR);
         pace.guard(norm)?;
         if pace.tick(&mut set, losses.value()) {
-            let (entropy, right) = check(session, &source, &set);
+            let (entropy, right) = check(session, &source, &set, learner(false));
             let numbers = [
                 ("loss", losses.take()),
                 ("check_loss", entropy),
@@ -115,17 +122,17 @@ pub fn train(session: &Session, latents: &Latents, budget: f64) -> Result<(), Tr
 }
 
 /// Cross entropy and accuracy of the averages on fixed batches of validation pictures.
-fn check(session: &Session, source: &Source, set: &ParamSet) -> (f32, f32) {
+fn check<L: Learner>(session: &Session, source: &Source, set: &ParamSet, mut ops: L) -> (f32, f32) {
     let config = &session.model.config;
-    let mut ops = TrainOps::new(session.device.clone(), session.table.len());
     set.upload_average(&mut ops);
     let (mut entropy, mut right) = (0.0, 0.0);
     for index in 0..CHECK_BATCHES {
         let mut rng = Rng::new(&[session.options.seed, 0x97c4, index]);
         let batch = source.draw(&mut rng, index, Split::Validation);
         let masked = hide(&batch, config.mask_token(), config.tokenizer.codebook_size, &mut rng, 0.0);
+        ops.reset();
         let (loss, share) = loss(session, &mut ops, &batch, &masked);
-        entropy += values(loss)[0] / CHECK_BATCHES as f32;
+        entropy += ops.value(&loss) / CHECK_BATCHES as f32;
         right += share / CHECK_BATCHES as f32;
     }
     (entropy, right)

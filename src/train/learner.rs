@@ -1,0 +1,77 @@
+//! What an executor must do besides running the network so that a generator can learn on it.
+
+use super::ops::TrainOps;
+use super::params::ParamSet;
+use super::workers::{gradients, values};
+use crate::model::{Ops, ParamId};
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Int, Tensor};
+
+/// An executor with parameters, losses and gradients.
+pub trait Learner: Ops {
+    /// A single number that can be walked back from.
+    type Loss;
+
+    /// Forgets all tensors and losses so far; parameters stay. Called before every step.
+    fn reset(&mut self);
+
+    /// Indices for the operations that look rows up.
+    fn indices(&mut self, values: &[u32]) -> Self::Indices;
+
+    /// Sets a parameter; with `differentiate` its gradient can be asked for.
+    fn set(&mut self, id: ParamId, values: &[f32], shape: [usize; 2], differentiate: bool);
+
+    /// Mean cross entropy of `targets` at `rows` of `logits`, and the share that is predicted right.
+    fn cross_entropy(&mut self, logits: &Self::Tensor, rows: &[u32], targets: &[u32]) -> (Self::Loss, f32);
+
+    /// Mean over rows of the squares of `found - target`, `weights` weighing the columns:
+    /// found and target `(R, D)`, weights `(D)`.
+    fn weighted_square_error(&mut self, found: &Self::Tensor, target: &[f32], weights: &[f32]) -> Self::Loss;
+
+    /// The number.
+    fn value(&self, loss: &Self::Loss) -> f32;
+
+    /// Walks back from `loss`: one vector per parameter of `set`, empty where nothing depends on it. What `into`
+    /// held is used again.
+    fn gradients(&mut self, set: &ParamSet, loss: &Self::Loss, into: &mut Vec<Vec<f32>>);
+}
+
+impl Learner for TrainOps {
+    type Loss = Tensor<1>;
+
+    fn reset(&mut self) {}
+
+    fn indices(&mut self, values: &[u32]) -> Tensor<1, Int> {
+        Self::indices(self, values)
+    }
+
+    fn set(&mut self, id: ParamId, values: &[f32], shape: [usize; 2], differentiate: bool) {
+        Self::set(self, id, values, shape, differentiate);
+    }
+
+    fn cross_entropy(&mut self, logits: &Tensor<2>, rows: &[u32], targets: &[u32]) -> (Tensor<1>, f32) {
+        let rows = Self::indices(self, rows);
+        let logits = logits.clone().select(0, rows);
+        let best: Tensor<2, Int> = logits.clone().inner().argmax(1);
+        let best = best.try_into_vec_as::<i32>().unwrap_or_default();
+        let right = best.iter().zip(targets).filter(|(best, target)| **best as u32 == **target).count();
+        let places = Self::indices(self, targets).reshape([targets.len(), 1]);
+        let entropy = log_softmax(logits, 1).gather(1, places).mean().neg();
+        (entropy, right as f32 / targets.len().max(1) as f32)
+    }
+
+    fn weighted_square_error(&mut self, found: &Tensor<2>, target: &[f32], weights: &[f32]) -> Tensor<1> {
+        let [rows, width] = found.dims();
+        let target = self.constant(target, [rows, width]);
+        let weights = self.constant(weights, [1, width]);
+        ((found.clone() - target).square() * weights).sum().div_scalar(rows as f32)
+    }
+
+    fn value(&self, loss: &Tensor<1>) -> f32 {
+        values(loss.clone())[0]
+    }
+
+    fn gradients(&mut self, set: &ParamSet, loss: &Tensor<1>, into: &mut Vec<Vec<f32>>) {
+        *into = gradients(self, set, loss);
+    }
+}

@@ -1,0 +1,94 @@
+//! What the generators minimise, on the tape.
+
+use super::{Operation, TapeOps, TapeTensor, loops};
+use crate::model::{Ops, ParamId};
+use crate::train::learner::Learner;
+use crate::train::params::ParamSet;
+use std::rc::Rc;
+
+/// A loss on the tape.
+#[derive(Clone, Copy, Debug)]
+pub struct TapeLoss {
+    index: usize,
+    value: f32,
+}
+
+impl TapeOps {
+    fn loss(&mut self, x: &TapeTensor, gradient: super::buffers::Buffer, value: f32) -> TapeLoss {
+        let mut values = self.pool.take(1);
+        values[0] = value;
+        let tracked = self.tracked(x);
+        let node = self.push(values, [1, 1], Operation::Loss { x: x.index, gradient }, tracked);
+        TapeLoss { index: node.index, value }
+    }
+
+    /// Room for the gradient of a loss; empty if nobody will ask for it.
+    fn loss_gradient(&mut self, x: &TapeTensor) -> super::buffers::Buffer {
+        if self.tracked(x) { self.pool.zeros(x.shape[0] * x.shape[1]) } else { super::buffers::Buffer::default() }
+    }
+}
+
+impl Learner for TapeOps {
+    type Loss = TapeLoss;
+
+    fn reset(&mut self) {
+        Self::reset(self);
+    }
+
+    fn indices(&mut self, values: &[u32]) -> Rc<[u32]> {
+        values.into()
+    }
+
+    fn set(&mut self, id: ParamId, values: &[f32], shape: [usize; 2], differentiate: bool) {
+        Self::set(self, id, values, shape, differentiate);
+    }
+
+    fn cross_entropy(&mut self, logits: &TapeTensor, rows: &[u32], targets: &[u32]) -> (TapeLoss, f32) {
+        let width = self.shape(logits)[1];
+        let scale = 1.0 / rows.len().max(1) as f32;
+        let mut gradient = self.loss_gradient(logits);
+        let mut scratch = self.pool.take(width);
+        let values = &self.nodes[logits.index].values;
+        let (mut total, mut right) = (0.0f64, 0usize);
+        for (row, target) in rows.iter().zip(targets) {
+            let (from, target) = (*row as usize * width, *target as usize);
+            let logits = &values[from..from + width];
+            let part = if gradient.is_empty() { &mut [][..] } else { &mut gradient[from..from + width] };
+            total += f64::from(loops::entropy_row(logits, target, part, &mut scratch, scale));
+            right += usize::from(loops::is_first_largest(logits, target));
+        }
+        self.pool.give(scratch);
+        let loss = self.loss(logits, gradient, (total * f64::from(scale)) as f32);
+        (loss, right as f32 * scale)
+    }
+
+    fn weighted_square_error(&mut self, found: &TapeTensor, target: &[f32], weights: &[f32]) -> TapeLoss {
+        let [rows, width] = self.shape(found);
+        let scale = 1.0 / rows.max(1) as f32;
+        let mut gradient = self.loss_gradient(found);
+        let values = &self.nodes[found.index].values;
+        let mut total = 0.0f64;
+        for (row, (found, target)) in values.chunks_exact(width).zip(target.chunks_exact(width)).enumerate() {
+            let part = if gradient.is_empty() { &mut [][..] } else { &mut gradient[row * width..][..width] };
+            total += f64::from(loops::square_row(found, target, weights, part, scale));
+        }
+        self.loss(found, gradient, (total * f64::from(scale)) as f32)
+    }
+
+    fn value(&self, loss: &TapeLoss) -> f32 {
+        loss.value
+    }
+
+    fn gradients(&mut self, set: &ParamSet, loss: &TapeLoss, into: &mut Vec<Vec<f32>>) {
+        self.backward(loss.index);
+        into.resize_with(set.parameters.len(), Vec::new);
+        for (into, trained) in into.iter_mut().zip(&set.parameters) {
+            let parameter = &mut self.parameters[trained.id.0];
+            if std::mem::take(&mut parameter.touched) {
+                std::mem::swap(into, &mut parameter.gradient);
+            } else {
+                into.clear();
+            }
+        }
+    }
+}

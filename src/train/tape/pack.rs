@@ -1,0 +1,161 @@
+//! Factors of a product as tiles of bf16 numbers, rounded to the nearest, ties to even.
+
+use super::product::Matrix;
+use std::arch::x86_64::{
+    __m512i, _mm512_cvtne2ps_pbh, _mm512_loadu_si512, _mm512_maskz_loadu_ps, _mm512_permutexvar_epi16,
+    _mm512_setzero_ps, _mm512_setzero_si512, _mm512_shuffle_i32x4, _mm512_store_si512, _mm512_unpackhi_epi32,
+    _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
+};
+
+/// Lines of a tile.
+pub(super) const LINES: usize = 16;
+/// Numbers along the inner dimension that one tile holds.
+pub(super) const STEP: usize = 32;
+/// Size of a tile.
+pub(super) const TILE_BYTES: usize = 64 * LINES;
+
+/// 16 lines of 32 bf16 numbers.
+#[repr(C, align(64))]
+#[derive(Clone, Debug)]
+pub(super) struct Tile([u16; LINES * STEP]);
+
+/// Which factor is packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    /// Its rows become lines.
+    Left,
+    /// Its columns become places in lines of pairs.
+    Right,
+}
+
+/// Packs rows (of the left factor) or columns (of the right) `outer = [first, count]` and inner places `inner` into
+/// panels of 16, an even number of them, each a tile per 32 inner places; what is missing is 0.
+///
+/// # Safety
+/// The processor must have AVX-512 F, BW and BF16, and both ranges must be inside the matrix.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+pub(super) unsafe fn pack(tiles: &mut Vec<Tile>, matrix: Matrix, side: Side, outer: [usize; 2], inner: [usize; 2]) {
+    let steps = inner[1].div_ceil(STEP);
+    let panels = outer[1].div_ceil(LINES).next_multiple_of(2);
+    if tiles.len() < panels * steps {
+        tiles.resize(panels * steps, Tile([0; LINES * STEP]));
+    }
+    // Stored rows run along the outer dimension in a left factor as it is and in a transposed right factor.
+    let rows_are_outer = (side == Side::Left) != matrix.transposed;
+    for panel in 0..panels {
+        let first = (panel * LINES).min(outer[1]);
+        let lines = LINES.min(outer[1] - first);
+        for step in 0..steps {
+            let top = step * STEP;
+            let deep = STEP.min(inner[1] - top);
+            let (row, column) =
+                if rows_are_outer { (outer[0] + first, inner[0] + top) } else { (inner[0] + top, outer[0] + first) };
+            let tile = &mut tiles[panel * steps + step];
+            if lines == 0 {
+                tile.0.fill(0);
+                continue;
+            }
+            let source = &matrix.values[row * matrix.stride + column..];
+            // SAFETY: the caller vouches for instructions and ranges; `source` begins at the part to be packed.
+            let packed = unsafe {
+                if rows_are_outer {
+                    whole_lines(source.as_ptr(), matrix.stride, lines, deep)
+                } else {
+                    pairs(source.as_ptr(), matrix.stride, deep, lines)
+                }
+            };
+            let packed = if matrix.transposed { transpose(packed) } else { packed };
+            for (line, packed) in packed.into_iter().enumerate() {
+                // SAFETY: a tile has 16 lines of 64 bytes and is aligned to 64.
+                unsafe { _mm512_store_si512(tile.0.as_mut_ptr().add(line * STEP).cast(), packed) };
+            }
+        }
+    }
+}
+
+/// Mask of the first `count` of 16 numbers.
+fn first(count: usize) -> u16 {
+    if count >= 16 { u16::MAX } else { (1 << count) - 1 }
+}
+
+/// Up to 16 stored rows of up to 32 numbers, a line each.
+///
+/// # Safety
+/// All of them must be readable, and the instructions there.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+unsafe fn whole_lines(source: *const f32, stride: usize, rows: usize, columns: usize) -> [__m512i; LINES] {
+    let (low, high) = (first(columns), first(columns.saturating_sub(16)));
+    let mut lines = [_mm512_setzero_si512(); LINES];
+    for (row, line) in lines.iter_mut().enumerate().take(rows) {
+        // SAFETY: masked numbers are not touched, and the address itself may lie anywhere.
+        *line = unsafe {
+            let from = source.add(row * stride);
+            let (a, b) = (_mm512_maskz_loadu_ps(low, from), _mm512_maskz_loadu_ps(high, from.wrapping_add(16)));
+            std::mem::transmute::<_, __m512i>(_mm512_cvtne2ps_pbh(b, a))
+        };
+    }
+    lines
+}
+
+/// The order that puts number `i` of the second half behind number `i` of the first.
+static INTERLEAVED: [u16; 32] = {
+    let mut order = [0; 32];
+    let mut index = 0;
+    while index < 32 {
+        order[index] = (index / 2 + index % 2 * 16) as u16;
+        index += 1;
+    }
+    order
+};
+
+/// Up to 32 stored rows of up to 16 numbers, two rows to a line: number 0 of both rows, then number 1 of both.
+///
+/// # Safety
+/// All of them must be readable, and the instructions there.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+unsafe fn pairs(source: *const f32, stride: usize, rows: usize, columns: usize) -> [__m512i; LINES] {
+    let mask = first(columns);
+    let mut lines = [_mm512_setzero_si512(); LINES];
+    // SAFETY: the order has 64 bytes.
+    let order = unsafe { _mm512_loadu_si512(INTERLEAVED.as_ptr().cast()) };
+    for (line, packed) in lines.iter_mut().enumerate().take(rows.div_ceil(2)) {
+        // SAFETY: rows that are not there are not read, and masked numbers are not touched.
+        unsafe {
+            let from = source.add(2 * line * stride);
+            let a = _mm512_maskz_loadu_ps(mask, from);
+            let second = 2 * line + 1 < rows;
+            let b = if second { _mm512_maskz_loadu_ps(mask, from.add(stride)) } else { _mm512_setzero_ps() };
+            let both = std::mem::transmute::<_, __m512i>(_mm512_cvtne2ps_pbh(b, a));
+            *packed = _mm512_permutexvar_epi16(order, both);
+        }
+    }
+    lines
+}
+
+/// Exchanges lines and pairs of numbers.
+#[target_feature(enable = "avx512f")]
+fn transpose(lines: [__m512i; LINES]) -> [__m512i; LINES] {
+    let (mut twos, mut fours, mut turned) = (lines, lines, lines);
+    for index in (0..16).step_by(2) {
+        twos[index] = _mm512_unpacklo_epi32(lines[index], lines[index + 1]);
+        twos[index + 1] = _mm512_unpackhi_epi32(lines[index], lines[index + 1]);
+    }
+    for index in (0..16).step_by(4) {
+        fours[index] = _mm512_unpacklo_epi64(twos[index], twos[index + 2]);
+        fours[index + 1] = _mm512_unpackhi_epi64(twos[index], twos[index + 2]);
+        fours[index + 2] = _mm512_unpacklo_epi64(twos[index + 1], twos[index + 3]);
+        fours[index + 3] = _mm512_unpackhi_epi64(twos[index + 1], twos[index + 3]);
+    }
+    // Each vector now has four columns of four lines, a column in each quarter: the quarters change places.
+    for column in 0..4 {
+        let even = _mm512_shuffle_i32x4::<0x88>(fours[column], fours[4 + column]);
+        let odd = _mm512_shuffle_i32x4::<0xdd>(fours[column], fours[4 + column]);
+        let even_2 = _mm512_shuffle_i32x4::<0x88>(fours[8 + column], fours[12 + column]);
+        let odd_2 = _mm512_shuffle_i32x4::<0xdd>(fours[8 + column], fours[12 + column]);
+        turned[column] = _mm512_shuffle_i32x4::<0x88>(even, even_2);
+        turned[8 + column] = _mm512_shuffle_i32x4::<0xdd>(even, even_2);
+        turned[4 + column] = _mm512_shuffle_i32x4::<0x88>(odd, odd_2);
+        turned[12 + column] = _mm512_shuffle_i32x4::<0xdd>(odd, odd_2);
+    }
+    turned
+}

@@ -1,0 +1,122 @@
+//! Matrix products on one thread.
+
+use super::amx;
+
+/// A row-major matrix inside a slice, read as it is or transposed.
+#[derive(Clone, Copy, Debug)]
+pub struct Matrix<'a> {
+    /// From the first number of the matrix on.
+    pub(super) values: &'a [f32],
+    /// Numbers from one stored row to the next.
+    pub(super) stride: usize,
+    /// True if the product reads rows as columns.
+    pub(super) transposed: bool,
+}
+
+impl<'a> Matrix<'a> {
+    /// The stored matrix, `stride` numbers from row to row.
+    pub fn new(values: &'a [f32], stride: usize) -> Self {
+        Self { values, stride, transposed: false }
+    }
+
+    /// The transpose of the stored matrix.
+    pub fn transposed(values: &'a [f32], stride: usize) -> Self {
+        Self { values, stride, transposed: true }
+    }
+
+    /// Whether a matrix that the product sees as `rows x columns` lies inside the slice.
+    fn fits(&self, rows: usize, columns: usize) -> bool {
+        let (rows, columns) = if self.transposed { (columns, rows) } else { (rows, columns) };
+        columns <= self.stride && (rows - 1) * self.stride + columns <= self.values.len()
+    }
+
+    /// Steps to the next row and to the next column as the product sees them.
+    fn strides(&self) -> (isize, isize) {
+        let stride = self.stride as isize;
+        if self.transposed { (1, stride) } else { (stride, 1) }
+    }
+}
+
+/// How products are computed, with the memory for it.
+#[derive(Debug, Default)]
+pub struct Products {
+    tiles: Option<amx::Tiles>,
+}
+
+/// Setting this environment variable keeps products in f32 where the processor has bf16 matrix instructions.
+const F32_VARIABLE: &str = "DISCON_F32_PRODUCTS";
+
+impl Products {
+    /// f32 throughout, on any machine.
+    pub fn exact() -> Self {
+        Self::default()
+    }
+
+    /// Matrix instructions with bf16 factors and f32 sums; `None` where the processor or the system lacks them.
+    pub fn tiled() -> Option<Self> {
+        Some(Self { tiles: Some(amx::Tiles::new()?) })
+    }
+
+    /// The fastest; f32 where the variable `DISCON_F32_PRODUCTS` is set.
+    pub fn best() -> Self {
+        if std::env::var_os(F32_VARIABLE).is_some() {
+            return Self::exact();
+        }
+        Self::tiled().unwrap_or_default()
+    }
+
+    /// `y = a b`, or `y += a b` with `add`; `shape` is rows of a, columns of a, columns of b, and y has
+    /// `y_stride` numbers per row.
+    ///
+    /// # Panics
+    /// If a matrix does not fit into its slice: a bug of the caller.
+    pub fn product(&mut self, a: Matrix, b: Matrix, shape: [usize; 3], y: &mut [f32], y_stride: usize, add: bool) {
+        let [rows, inner, columns] = shape;
+        if rows == 0 || columns == 0 {
+            return;
+        }
+        assert!(columns <= y_stride && (rows - 1) * y_stride + columns <= y.len(), "result is inside its slice");
+        if inner == 0 {
+            if !add {
+                y.chunks_mut(y_stride).take(rows).for_each(|row| row[..columns].fill(0.0));
+            }
+            return;
+        }
+        assert!(a.fits(rows, inner), "left matrix is inside its slice");
+        assert!(b.fits(inner, columns), "right matrix is inside its slice");
+        match &mut self.tiles {
+            Some(tiles) => tiles.product(a, b, shape, y, y_stride, add),
+            None => exact(a, b, shape, y, y_stride, add),
+        }
+    }
+}
+
+/// The product in f32; the caller has checked that all matrices are inside their slices.
+fn exact(a: Matrix, b: Matrix, [rows, inner, columns]: [usize; 3], y: &mut [f32], y_stride: usize, add: bool) {
+    let ((a_row, a_column), (b_row, b_column)) = (a.strides(), b.strides());
+    // SAFETY: the caller's assertions bound every address that the strides can reach, `y` is borrowed mutably and so
+    // overlaps neither input, and f32 has no invalid values.
+    unsafe {
+        gemm::gemm(
+            rows,
+            columns,
+            inner,
+            y.as_mut_ptr(),
+            1,
+            y_stride as isize,
+            add,
+            a.values.as_ptr(),
+            a_column,
+            a_row,
+            b.values.as_ptr(),
+            b_column,
+            b_row,
+            1.0,
+            1.0,
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
+        );
+    }
+}
