@@ -152,7 +152,7 @@ impl ModelConfig {
             },
             prior: trunk.clone(),
             mar: trunk,
-            head: HeadConfig { width: 32, depth: 1, mixing: HeadMixing::Together { heads: 2, window: 3 } },
+            head: HeadConfig { width: 32, depth: 2, mixing: HeadMixing::Together { heads: 2, window: 3 } },
             fusion: Fusion::InPlace,
         }
     }
@@ -164,8 +164,8 @@ impl ModelConfig {
             classes: classes.iter().map(ToString::to_string).collect(),
             styles: 0,
             tokenizer: TokenizerConfig {
-                latent_width: 96,
-                codebook_size: 1024,
+                latent_width: 128,
+                codebook_size: 256,
                 encoder_widths: [48, 96, 128],
                 decoder_widths: [128, 96, 64],
                 decoder_blocks: [2, 1, 2],

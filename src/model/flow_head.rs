@@ -51,9 +51,11 @@ impl FlowHead {
     pub fn declare(table: &mut ParamTable, config: &ModelConfig) -> Self {
         let width = config.head.width;
         let latent = config.tokenizer.latent_width;
+        // Blocks of a joint head share one modulation (as PixArt-alpha's, arXiv 2310.00426): with one each, it would
+        // be larger than everything else in the head.
         let branches = match config.head.mixing {
             HeadMixing::Alone => config.head.depth,
-            HeadMixing::Together { .. } => 2 * config.head.depth,
+            HeadMixing::Together { .. } => 2,
         };
         // At the end shift and scale only.
         let modulation = (PARTS * branches + 2) * width;
@@ -103,6 +105,7 @@ impl FlowHead {
                 let layout = AttentionLayout { grid, segments: 1, heads: *heads, window: *window };
                 h = ops.conv3x3(x, input, grid, Activation::None, None);
                 for (attention, block) in blocks {
+                    at = 0;
                     h = self.residual(ops, &h, &modulation, &mut at, |ops, y| attention.forward(ops, y, &layout));
                     h = self.residual(ops, &h, &modulation, &mut at, |ops, y| block.forward(ops, y));
                 }

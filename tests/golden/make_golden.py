@@ -14,7 +14,7 @@ torch.set_num_threads(1)
 D, K, CLASSES = 16, 64, 3
 ENC, DEC, REFINE = (16, 16, 32), (32, 16, 16), 8
 WIDTH, DEPTH, HEADS, WINDOW = 32, 2, 2, 3
-HEAD_WIDTH, HEAD_DEPTH, TIME = 32, 1, 32
+HEAD_WIDTH, HEAD_DEPTH, TIME = 32, 2, 32
 CONDITION = (CLASSES + 2 * D + 7) // 8 * 8
 CONTEXT = D + 8
 
@@ -166,7 +166,7 @@ def time_features(t):
 
 def head(x, t, condition, grid=None):
     """Per position, or with `grid` = (height, width, wrap) as a transformer over it; x is (positions, D)."""
-    branches = (2 if grid else 1) * HEAD_DEPTH
+    branches = 2 if grid else HEAD_DEPTH
     modulation_width = (3 * branches + 2) * HEAD_WIDTH
     m = linear(condition, "head.condition", WIDTH, modulation_width) + linear(time_features(t), "head.time", TIME, modulation_width)
     part = lambda i: m[..., i * HEAD_WIDTH:(i + 1) * HEAD_WIDTH]
@@ -178,9 +178,8 @@ def head(x, t, condition, grid=None):
         h = conv(image, "head.input", HEAD_WIDTH, wrap).reshape(HEAD_WIDTH, -1).T
         for i in range(HEAD_DEPTH):
             p = f"head.blocks.{i}."
-            y = attention(normed(h, 2 * i)[None], p + "attention", height, width, wrap, 1)[0]
-            h = h + part(6 * i + 2) * y
-            h = h + part(6 * i + 5) * mlp(normed(h, 2 * i + 1), p, "mlp.expand", "mlp.contract", 4 * HEAD_WIDTH)
+            h = h + part(2) * attention(normed(h, 0)[None], p + "attention", height, width, wrap, 1)[0]
+            h = h + part(5) * mlp(normed(h, 1), p, "mlp.expand", "mlp.contract", 4 * HEAD_WIDTH)
     else:
         h = linear(x, "head.input", D, HEAD_WIDTH)
         for i in range(HEAD_DEPTH):
