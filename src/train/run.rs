@@ -17,6 +17,8 @@ use std::time::Instant;
 
 /// Seconds of training between checkpoints.
 const CHECKPOINT_SECONDS: f64 = 75.0;
+/// Share of the generators' time for the token prior: its steps are cheaper and it stops gaining sooner.
+const PRIOR_SHARE: f64 = 0.45;
 /// Steps in a row with a gradient that is not finite before training gives up.
 const MAX_BAD_STEPS: u32 = 20;
 
@@ -288,6 +290,7 @@ pub fn run(options: Options) -> Result<(), TrainError> {
     let latents = latents::prepare(&mut session)?;
     session.export()?;
     let budget = session.options.seconds - tokenizer_seconds - latents.seconds;
+    let prior_budget = PRIOR_SHARE * budget;
     // A finished network's checkpoint must reach the export even when only the other one still trains.
     for (stage, prefixes) in [(prior::STAGE, prior::PREFIXES), (continuous::STAGE, continuous::PREFIXES)] {
         let mut set = ParamSet::new(&session.table, &session.weights, prefixes);
@@ -298,7 +301,7 @@ pub fn run(options: Options) -> Result<(), TrainError> {
     // Two networks that do not depend on each other: one thread each.
     let (session, latents) = (&session, &latents);
     let results = Workers::new(2).run(|worker| match worker {
-        0 => prior::train(session, latents, budget),
+        0 => prior::train(session, latents, prior_budget),
         _ => continuous::train(session, latents, budget),
     });
     results.into_iter().collect()
