@@ -65,9 +65,9 @@ pub mod train;
 pub mod prelude {
     pub use crate::plugin::DisconPlugin;
     pub use crate::request::{
-        DisconModel, DisconSettings, GPU_MILLISECONDS, GenerateTexture, GeneratedTexture, GenerationError, ModelSource,
-        TextureFailed, TextureGenerated, TextureGenerator, TextureNotGenerated, TextureProgress, TextureReady,
-        TextureSource, TextureState, TextureStore,
+        DisconModel, DisconSettings, DisconSourcePlugin, GPU_MILLISECONDS, GenerateTexture, GeneratedTexture,
+        GenerationError, ModelSource, TextureFailed, TextureGenerated, TextureGenerator, TextureNotGenerated,
+        TextureProgress, TextureReady, TextureSource, TextureState, TextureStore,
     };
     pub use crate::sampling::{Recipe, Tiling};
 }

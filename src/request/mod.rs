@@ -13,6 +13,7 @@
 //!
 //! [`Image`]: bevy::image::Image
 
+mod assets;
 pub(crate) mod disk;
 mod entities;
 mod events;
@@ -20,15 +21,19 @@ mod generator;
 pub(crate) mod link;
 mod model_source;
 mod settings;
+mod source;
 mod store;
 mod systems;
 mod target;
 
+pub(crate) use assets::register as register_assets;
+pub use assets::{RecipeFileError, RecipeImageLoader, RecipeLoader};
 pub use entities::{GenerateTexture, GeneratedTexture, TextureProgress};
 pub use events::{GenerationError, TextureFailed, TextureGenerated, TextureNotGenerated, TextureReady, TextureSource};
 pub use generator::TextureGenerator;
 pub use model_source::{DisconModel, ModelSource};
 pub use settings::DisconSettings;
+pub use source::DisconSourcePlugin;
 pub use store::{TextureState, TextureStore};
 pub use systems::{DisconSystems, GPU_MILLISECONDS};
 pub(crate) use systems::{build, connect, without_renderer};

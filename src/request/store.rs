@@ -48,6 +48,8 @@ pub(super) struct Entry {
     pub attempt: u64,
     /// Where the picture of the running attempt comes from.
     pub source: TextureSource,
+    /// The file whose image this is; such images are kept and dropped by the asset server.
+    pub origin: Option<String>,
 }
 
 /// All textures of the generator, by image. Equal recipes have one entry.
@@ -107,7 +109,7 @@ impl TextureStore {
         outbox: &mut Outbox,
     ) -> Handle<Image> {
         self.news = true;
-        let hash = *blake3::hash(recipe.to_ron().as_bytes()).as_bytes();
+        let hash = hash(&recipe);
         if let Some(image) = self.by_recipe.get(&hash).copied() {
             // Fails when the last handle was dropped in this frame.
             if let Some(handle) = images.get_strong_handle(image) {
@@ -119,12 +121,36 @@ impl TextureStore {
         let handle = images.add(target_image(recipe.size));
         let image = handle.id();
         let source = TextureSource::Generated;
-        let entry = Entry { recipe, hash, state: TextureState::Waiting, priority, attempt: 0, source };
+        let entry = Entry { recipe, hash, state: TextureState::Waiting, priority, attempt: 0, source, origin: None };
         self.entries.insert(image, entry);
         self.by_recipe.insert(hash, image);
         self.to_start.push(image);
         outbox.0.push(Command::Clear(image));
         handle
+    }
+
+    /// Makes an image of the asset server a texture of the generator, or changes the recipe of one that is.
+    pub(super) fn adopt(&mut self, image: AssetId<Image>, recipe: Recipe, origin: String, outbox: &mut Outbox) {
+        self.news = true;
+        let hash = hash(&recipe);
+        let source = TextureSource::Generated;
+        let (state, origin) = (TextureState::Waiting, Some(origin));
+        let size = recipe.size;
+        // Other requests do not share it: a changed file must not change their textures.
+        let entry = Entry { recipe, hash, state, priority: 0, attempt: 0, source, origin };
+        match self.entries.insert(image, entry) {
+            Some(old) => {
+                outbox.0.push(Command::Cancel(image));
+                // Of another size it is a new texture; else the old picture stays until the new one is there.
+                if old.recipe.size != size {
+                    outbox.0.push(Command::Clear(image));
+                }
+            }
+            None => outbox.0.push(Command::Clear(image)),
+        }
+        if !self.to_start.contains(&image) {
+            self.to_start.push(image);
+        }
     }
 
     /// One more request for a texture that exists.
@@ -205,6 +231,9 @@ impl TextureStore {
 
     /// Keeps a finished texture for later requests, within a number of bytes.
     pub(super) fn keep(&mut self, image: AssetId<Image>, images: &mut Assets<Image>, limit: u64) {
+        if self.entries.get(&image).is_none_or(|entry| entry.origin.is_some()) {
+            return;
+        }
         self.kept.retain(|handle| handle.id() != image);
         self.kept.extend(images.get_strong_handle(image));
         self.trim(limit);
@@ -228,4 +257,8 @@ impl TextureStore {
             self.kept[at..].rotate_left(1);
         }
     }
+}
+
+fn hash(recipe: &Recipe) -> [u8; 32] {
+    *blake3::hash(recipe.to_ron().as_bytes()).as_bytes()
 }

@@ -1,5 +1,6 @@
 //! From requests to commands, and from reports to results.
 
+use super::assets;
 use super::disk::{self, DiskFile};
 use super::entities::{self, GenerateTexture, GeneratedTexture, TextureProgress};
 use super::events::{GenerationError, TextureFailed, TextureReady, TextureSource};
@@ -40,6 +41,7 @@ pub fn build(app: &mut App, model: ModelSource, settings: DisconSettings, kernel
         .insert_resource(settings)
         .insert_resource(KernelVersion(kernel_version))
         .init_resource::<TextureStore>()
+        .init_resource::<assets::LoadedRecipes>()
         .init_resource::<Outbox>()
         .add_message::<TextureReady>()
         .add_message::<TextureFailed>()
@@ -67,6 +69,7 @@ pub fn build(app: &mut App, model: ModelSource, settings: DisconSettings, kernel
         .add_systems(
             Last,
             (
+                assets::adopt_loaded.run_if(on_message::<AssetEvent<Image>>),
                 forget_unused.run_if(on_message::<AssetEvent<Image>>),
                 trim_memory.run_if(resource_changed::<DisconSettings>),
                 send_model.run_if(resource_changed::<DisconModel>),
@@ -139,7 +142,8 @@ fn start_requests(
     for image in std::mem::take(&mut store.to_start) {
         let Some(entry) = store.entries.get(&image) else { continue };
         if let Err(error) = entry.recipe.validate(model) {
-            store.fail(image, GenerationError::Recipe(error.to_string()));
+            let reason = entry.origin.iter().map(|file| format!("{file}: ")).collect::<String>() + &error.to_string();
+            store.fail(image, GenerationError::Recipe(reason));
             continue;
         }
         let file = disk_file(&settings, model, version.0, &entry.hash, entry.recipe.size);

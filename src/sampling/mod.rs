@@ -4,6 +4,8 @@ pub mod cost;
 pub mod generate;
 pub mod plan;
 pub mod recipe;
+pub mod recipe_bytes;
+pub mod recipe_query;
 pub mod rng;
 pub mod schedule;
 

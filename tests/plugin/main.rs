@@ -1,6 +1,7 @@
 //! Does the plugin do in a game what it says? Whole apps without a window, on a tiny model with random weights.
 #![cfg(feature = "render")]
 
+mod assets;
 mod budget;
 mod caches;
 #[path = "../common/mod.rs"]
