@@ -54,6 +54,8 @@ impl Plugin for DisconPlugin {
             app.add_plugins(DisconSourcePlugin);
         }
         request::build(app, self.model.clone(), self.settings.clone(), gpu::KERNEL_VERSION);
+        #[cfg(feature = "material")]
+        crate::material::build(app);
     }
 
     // Not in `build`, so that the plugin may stand before `RenderPlugin`.

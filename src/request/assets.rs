@@ -114,13 +114,14 @@ pub fn adopt_loaded(
     server: Res<AssetServer>,
     loaded: Res<LoadedRecipes>,
     mut store: ResMut<TextureStore>,
+    mut images: ResMut<Assets<Image>>,
     mut outbox: ResMut<Outbox>,
 ) {
     for event in events.read() {
         let (AssetEvent::Added { id } | AssetEvent::Modified { id }) = event else { continue };
-        let Some(path) = server.get_path(*id) else { continue };
+        let Some(path) = server.get_path(*id).map(AssetPath::into_owned) else { continue };
         let Some(recipe) = loaded.lock().remove(&path) else { continue };
-        store.adopt(*id, recipe, path.to_string(), &mut outbox);
+        store.adopt(*id, recipe, path.to_string(), &mut images, &mut outbox);
     }
 }
 

@@ -179,6 +179,13 @@ impl Recipe {
         self
     }
 
+    /// The same recipe with these tokens instead of stage 1, one for each 16x16 pixels in row-major order.
+    #[must_use]
+    pub fn with_tokens(mut self, tokens: Vec<u16>) -> Self {
+        self.tokens = Some(tokens);
+        self
+    }
+
     /// Reads the text form; `origin` stands in messages.
     ///
     /// # Errors

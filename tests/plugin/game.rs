@@ -24,6 +24,8 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 pub struct Heard {
     pub ready: Vec<TextureReady>,
     pub failed: Vec<TextureFailed>,
+    pub coarse: Vec<TextureCoarse>,
+    pub tokens: Vec<TextureTokens>,
     pub generated: Vec<TextureGenerated>,
     pub not_generated: Vec<TextureNotGenerated>,
 }
@@ -31,8 +33,12 @@ pub struct Heard {
 pub fn listen(
     mut ready: MessageReader<TextureReady>,
     mut failed: MessageReader<TextureFailed>,
+    mut coarse: MessageReader<TextureCoarse>,
+    mut tokens: MessageReader<TextureTokens>,
     mut heard: ResMut<Heard>,
 ) {
+    heard.coarse.extend(coarse.read().cloned());
+    heard.tokens.extend(tokens.read().cloned());
     heard.ready.extend(ready.read().cloned());
     heard.failed.extend(failed.read().cloned());
 }

@@ -7,4 +7,6 @@ mod caches;
 #[path = "../common/mod.rs"]
 mod common;
 mod game;
+mod life;
+mod maps;
 mod requests;
