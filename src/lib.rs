@@ -46,6 +46,8 @@
 pub mod eval;
 #[cfg(feature = "gpu")]
 pub mod gpu;
+#[cfg(feature = "material")]
+pub mod material;
 pub mod model;
 #[cfg(feature = "native")]
 pub mod native;
@@ -63,11 +65,14 @@ pub mod train;
 /// What a game needs.
 #[cfg(feature = "render")]
 pub mod prelude {
+    #[cfg(feature = "material")]
+    pub use crate::material::DisconMaterial;
     pub use crate::plugin::DisconPlugin;
     pub use crate::request::{
-        DisconModel, DisconSettings, GPU_MILLISECONDS, GenerateTexture, GeneratedTexture, GenerationError, ModelSource,
+        DerivedMaps, DisconModel, DisconSettings, DisconSourcePlugin, GPU_MILLISECONDS, GenerateTexture,
+        GeneratedTexture, GenerationError, KEPT_BYTES, ModelSource, PriorityByDistance, TextureCoarse, TextureDetail,
         TextureFailed, TextureGenerated, TextureGenerator, TextureNotGenerated, TextureProgress, TextureReady,
-        TextureSource, TextureState, TextureStore,
+        TextureSource, TextureState, TextureStatistics, TextureStore, TextureTokens, UNFINISHED_TEXTURES,
     };
-    pub use crate::sampling::{Recipe, Tiling};
+    pub use crate::sampling::{MapKind, MapRules, Recipe, Tiling};
 }

@@ -1,6 +1,6 @@
 //! The plugin.
 
-use crate::request::{self, DisconSettings, ModelSource};
+use crate::request::{self, DisconSettings, DisconSourcePlugin, ModelSource};
 use crate::{gpu, render};
 use bevy::prelude::*;
 use bevy::render::RenderApp;
@@ -18,6 +18,9 @@ use bevy::render::RenderApp;
 ///     })
 ///     .run();
 /// ```
+///
+/// Adds loaders for recipe files, as [`Recipe`](crate::sampling::Recipe) or as the image they make. Paths such as
+/// `discon://brick?seed=7` work if this plugin or [`DisconSourcePlugin`] stands before `DefaultPlugins`.
 ///
 /// Needs `AssetPlugin`, `ImagePlugin` and `RenderPlugin`, all of which `DefaultPlugins` has. Without a renderer every
 /// request fails with a reason and nothing else happens. Costs nothing in frames without requests.
@@ -45,11 +48,19 @@ impl DisconPlugin {
 
 impl Plugin for DisconPlugin {
     fn build(&self, app: &mut App) {
+        // Later Bevy takes no sources.
+        let in_time = app.world().get_resource::<AssetServer>().is_none();
+        if in_time && !app.is_plugin_added::<DisconSourcePlugin>() {
+            app.add_plugins(DisconSourcePlugin);
+        }
         request::build(app, self.model.clone(), self.settings.clone(), gpu::KERNEL_VERSION);
+        #[cfg(feature = "material")]
+        crate::material::build(app);
     }
 
     // Not in `build`, so that the plugin may stand before `RenderPlugin`.
     fn finish(&self, app: &mut App) {
+        request::register_assets(app);
         if app.get_sub_app(RenderApp).is_none() {
             request::without_renderer(app);
             return;

@@ -2,6 +2,9 @@
 #![cfg(feature = "gpu")]
 
 mod common;
+/// Cases of `derive_normal`, `derive_orm`, `derive_height` and `downsample_map`.
+#[path = "kernel_cases/maps.rs"]
+mod maps;
 
 use bevy_discon::gpu::{Gpu, GpuWeights, JobSlot, Kernel, KernelKey, KernelVariant, Pipelines, Recorder};
 use bevy_discon::model::layers::{Conv, Linear, Norm};

@@ -60,11 +60,14 @@ impl ImageTarget {
     }
 }
 
+/// What one level of a texture binds, and its workgroups along x and y.
+pub(super) type Level = (wgpu::BindGroup, [u32; 2]);
+
 /// Fills the mip levels of a texture from its level 0, averaging in linear light.
 #[derive(Debug)]
 pub struct MipChain {
     pipeline: wgpu::ComputePipeline,
-    levels: Vec<(wgpu::BindGroup, [u32; 2])>,
+    levels: Vec<Level>,
 }
 
 impl MipChain {
@@ -104,7 +107,7 @@ impl MipChain {
     }
 }
 
-fn check(texture: &wgpu::Texture, size: Option<(u32, u32)>) -> Result<(), GpuError> {
+pub(super) fn check(texture: &wgpu::Texture, size: Option<(u32, u32)>) -> Result<(), GpuError> {
     let usages = wgpu::TextureUsages::STORAGE_BINDING | wgpu::TextureUsages::TEXTURE_BINDING;
     let found = (texture.width(), texture.height());
     let fits = texture.format() == wgpu::TextureFormat::Rgba8Unorm
@@ -120,7 +123,7 @@ fn check(texture: &wgpu::Texture, size: Option<(u32, u32)>) -> Result<(), GpuErr
     })
 }
 
-fn level_view(texture: &wgpu::Texture, level: u32, usage: wgpu::TextureUsages) -> wgpu::TextureView {
+pub(super) fn level_view(texture: &wgpu::Texture, level: u32, usage: wgpu::TextureUsages) -> wgpu::TextureView {
     texture.create_view(&wgpu::TextureViewDescriptor {
         label: Some("discon mip level"),
         format: Some(wgpu::TextureFormat::Rgba8Unorm),
@@ -131,8 +134,8 @@ fn level_view(texture: &wgpu::Texture, level: u32, usage: wgpu::TextureUsages) -
     })
 }
 
-/// Blocks of parameters of two words each.
-fn uniform(device: &wgpu::Device, blocks: &[[u32; 2]]) -> wgpu::Buffer {
+/// Blocks of parameters.
+pub(super) fn uniform<const N: usize>(device: &wgpu::Device, blocks: &[[u32; N]]) -> wgpu::Buffer {
     let buffer = device.create_buffer(&wgpu::BufferDescriptor {
         label: Some("discon image params"),
         size: (ALIGNMENT * blocks.len().max(1)) as u64,
@@ -141,13 +144,13 @@ fn uniform(device: &wgpu::Device, blocks: &[[u32; 2]]) -> wgpu::Buffer {
     });
     for (index, block) in blocks.iter().enumerate() {
         let start = (ALIGNMENT * index) as u64;
-        buffer.get_mapped_range_mut(start..start + 8).copy_from_slice(bytemuck::bytes_of(block));
+        buffer.get_mapped_range_mut(start..start + 4 * N as u64).copy_from_slice(bytemuck::cast_slice(block));
     }
     buffer.unmap();
     buffer
 }
 
-fn bind(
+pub(super) fn bind(
     device: &wgpu::Device,
     compiled: &Compiled,
     params: &wgpu::Buffer,

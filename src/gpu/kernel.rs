@@ -131,6 +131,10 @@ kernels! {
     CommitLatents: "commit_latents", "commit_latents", [Read, Read, Write], [Index];
     WriteImage: "write_image", "write_image", [Read, StorageTexture], [];
     Downsample: "downsample", "downsample", [Texture, StorageTexture], [];
+    DeriveNormal: "derive_normal", "derive_normal", [Texture, StorageTexture], [Relief];
+    DeriveOrm: "derive_orm", "derive_orm", [Texture, StorageTexture], [Relief];
+    DeriveHeight: "derive_height", "derive_height", [Texture, StorageTexture], [Relief];
+    DownsampleMap: "downsample_map", "downsample_map", [Texture, StorageTexture], [];
 }
 
 /// Text that several kernels share, in `shaders/lib`.
@@ -148,6 +152,8 @@ enum Library {
     Sight,
     /// Random numbers.
     Rng,
+    /// Heights of a picture.
+    Relief,
 }
 
 impl Library {
@@ -161,6 +167,7 @@ impl Library {
             (Self::Reduce, KernelVariant::Lanes) => &[include_str!("../../shaders/lib/reduce_lanes.wgsl")],
             (Self::Reduce, KernelVariant::Tiled) => &[include_str!("../../shaders/lib/reduce_tiled.wgsl")],
             (Self::Sight, _) => &[include_str!("../../shaders/lib/sight.wgsl")],
+            (Self::Relief, _) => &[include_str!("../../shaders/lib/relief.wgsl")],
             (Self::Rng, _) => &[include_str!("../../shaders/lib/rng.wgsl")],
         }
     }

@@ -9,6 +9,7 @@
 //! 4. [`JobSlot::start`] uploads the inputs of a texture; [`JobSlot::encode`] writes any range of dispatches into a
 //!    compute pass, so a frame takes as many as its budget allows.
 //! 5. [`ImageTarget`] writes the finished picture and its mip levels into a texture.
+//! 6. [`MapTarget`] derives normals, roughness or height from it, where a game asks for them.
 //!
 //! [`Gpu`] does all of it for programs without Bevy.
 //!
@@ -22,6 +23,7 @@ mod headless;
 mod image_target;
 mod job;
 mod kernel;
+mod maps;
 mod ops;
 mod pipelines;
 mod recorder;
@@ -34,6 +36,7 @@ pub use headless::Gpu;
 pub use image_target::{ImageTarget, MipChain};
 pub use job::JobSlot;
 pub use kernel::{Binding, Kernel, KernelKey, KernelVariant};
+pub use maps::MapTarget;
 pub use pipelines::Pipelines;
 pub use recorder::Recorder;
 pub use recording::{BufferRef, Dispatch, GpuIndices, GpuTensor, Recording, StateBuffer, Tap};

@@ -8,6 +8,7 @@ pub mod conv3x3;
 pub mod denormalise;
 pub mod gated_add;
 pub mod linear;
+pub mod maps;
 pub mod modulated_norm;
 pub mod rms_norm;
 pub mod rows;

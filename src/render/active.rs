@@ -1,15 +1,14 @@
 //! The texture that is being generated.
 
 use super::budget::{Phase, work};
-use super::prepare::GpuModel;
-use super::read_back::ReadBack;
+use super::extract::Waiting;
+use super::prepare::{GpuModel, Slot};
+use super::read_back::{PictureReadBack, TokenReadBack};
 use crate::gpu::{GpuError, ImageTarget, JobSlot};
-use crate::request::disk::DiskFile;
-use crate::request::link::{Job, Ticket};
+use crate::request::link::{Goal, Ticket};
 use crate::sampling::Step;
 use bevy::prelude::*;
 use std::ops::Range;
-use std::sync::Arc;
 
 /// The running job, if any: one at a time, so that the first texture is ready as soon as possible.
 #[derive(Resource, Default)]
@@ -18,69 +17,139 @@ pub struct Active(pub Option<ActiveJob>);
 impl Active {
     /// Ends the job of an image.
     pub fn cancel(&mut self, image: AssetId<Image>) {
-        self.0.take_if(|job| job.ticket.image == image);
+        self.0.take_if(|job| job.ticket().image == image);
     }
+}
+
+/// Something that others see when a part of a job is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Milestone {
+    /// Stage 1 is done.
+    Tokens,
+    /// The texture shows its coarse picture.
+    Coarse,
+    /// The texture is finished.
+    Complete,
+}
+
+/// Dispatches that follow each other and belong to one phase.
+struct Part {
+    phase: Phase,
+    range: Range<usize>,
+    end: Option<Milestone>,
 }
 
 /// A job between its first and its last dispatch.
 pub struct ActiveJob {
-    /// Whose job it is.
-    pub ticket: Ticket,
-    slot: Arc<JobSlot>,
+    /// What was asked for, and what is left to do if it stops here.
+    pub waiting: Waiting,
+    slot: Slot,
     target: ImageTarget,
+    coarse_target: Option<ImageTarget>,
     texture: wgpu::Texture,
-    file: Option<DiskFile>,
-    /// End of each phase among the dispatches.
-    phases: Vec<(Phase, usize)>,
+    parts: Vec<Part>,
+    /// The part that runs, and its next dispatch.
+    part: usize,
     next: usize,
     done_work: f32,
     total_work: f32,
 }
 
-/// Some dispatches that follow each other and belong to one phase.
+/// Some dispatches of one part.
 pub struct Slice {
-    /// The dispatches.
-    pub range: Range<usize>,
+    part: usize,
+    range: Range<usize>,
     /// What they do.
     pub phase: Phase,
     /// How much.
     pub work: f32,
+    /// What is reached with the last of them.
+    pub end: Option<Milestone>,
 }
 
 impl ActiveJob {
-    /// Uploads the inputs of a job.
+    /// Uploads the inputs of a job, and its tokens if it has some.
     pub fn start(
-        job: Job,
-        slot: Arc<JobSlot>,
+        waiting: Waiting,
+        slot: Slot,
         texture: &wgpu::Texture,
         gpu: &GpuModel,
         device: &wgpu::Device,
         queue: &wgpu::Queue,
     ) -> Result<Self, GpuError> {
-        let target = ImageTarget::new(device, &gpu.pipelines, &slot, texture)?;
-        slot.start(queue, &job.plan.inputs)?;
-        let recording = slot.recording();
-        let steps = job.plan.shape.steps.iter().zip(&recording.steps);
-        let phases = steps.map(|(step, range)| (phase(step), range.end)).collect();
-        let total_work = recording.dispatches.iter().map(work).sum();
-        let (ticket, file, texture) = (job.ticket, job.file, texture.clone());
-        Ok(Self { ticket, slot, target, texture, file, phases, next: 0, done_work: 0.0, total_work })
+        let target = ImageTarget::new(device, &gpu.pipelines, &slot.full, texture)?;
+        let coarse_slot = slot.coarse.as_ref().filter(|_| waiting.needs_coarse());
+        let make = |slot| ImageTarget::new(device, &gpu.pipelines, slot, texture);
+        let coarse_target = coarse_slot.map(|slot| make(slot)).transpose()?;
+        slot.full.start(queue, &waiting.job.plan.inputs)?;
+        if let Some(tokens) = &waiting.tokens {
+            copy(device, queue, tokens, slot.full.tokens_buffer());
+        }
+        let parts = parts(&waiting, &slot, coarse_target.is_some());
+        let mut job = Self {
+            next: 0,
+            part: 0,
+            done_work: 0.0,
+            total_work: 0.0,
+            texture: texture.clone(),
+            waiting,
+            slot,
+            target,
+            coarse_target,
+            parts,
+        };
+        let of_parts: Vec<f32> = (0..job.parts.len()).map(|part| job.work_of(part)).collect();
+        job.total_work = of_parts.iter().sum();
+        // What was done before it waited.
+        while job.is_done(job.part) {
+            job.done_work += of_parts[job.part];
+            job.part += 1;
+        }
+        job.next = job.parts.get(job.part).map_or(0, |part| part.range.start);
+        Ok(job)
+    }
+
+    /// Whose job it is.
+    pub fn ticket(&self) -> Ticket {
+        self.waiting.job.ticket
+    }
+
+    /// Whether a part was done before the job waited.
+    fn is_done(&self, part: usize) -> bool {
+        match self.parts.get(part) {
+            Some(Part { phase: Phase::Tokens, .. }) => self.waiting.tokens.is_some(),
+            Some(Part { end: Some(Milestone::Coarse), .. }) => self.waiting.coarse_shown,
+            _ => false,
+        }
+    }
+
+    /// The slot in which a part runs.
+    fn slot_of(&self, part: usize) -> &JobSlot {
+        match (&self.slot.coarse, self.parts[part].end) {
+            (Some(coarse), Some(Milestone::Coarse)) => coarse,
+            _ => &self.slot.full,
+        }
+    }
+
+    fn work_of(&self, part: usize) -> f32 {
+        self.slot_of(part).recording().dispatches[self.parts[part].range.clone()].iter().map(work).sum()
     }
 
     /// What runs next.
     pub fn phase(&self) -> Phase {
-        self.phases.iter().find(|(_, end)| self.next < *end).map_or(Phase::Decode, |(phase, _)| *phase)
+        self.parts.get(self.part).map_or(Phase::Decode, |part| part.phase)
     }
 
-    /// Takes dispatches of one phase, at least one, up to `limit` units of work.
+    /// Takes dispatches of one part, at least one, up to `limit` units of work.
     pub fn take(&mut self, limit: f32) -> Slice {
-        let phase = self.phase();
-        let recording = self.slot.recording();
-        let later = self.phases.iter().skip_while(|(_, end)| *end <= self.next);
-        let end = later.take_while(|(other, _)| *other == phase).last().map_or(recording.len(), |(_, end)| *end);
-        let start = self.next;
+        let (part, start) = (self.part, self.next);
+        let Some(Part { phase, range, end }) = self.parts.get(part) else {
+            return Slice { part, range: 0..0, phase: Phase::Decode, work: 0.0, end: Some(Milestone::Complete) };
+        };
+        let (phase, last, milestone) = (*phase, range.end, *end);
+        let recording = self.slot_of(part).recording().clone();
         let mut sum = 0.0;
-        while self.next < end {
+        while self.next < last {
             let next = work(&recording.dispatches[self.next]);
             if self.next > start && sum + next > limit {
                 break;
@@ -89,12 +158,13 @@ impl ActiveJob {
             self.next += 1;
         }
         self.done_work += sum;
-        Slice { range: start..self.next, phase, work: sum }
-    }
-
-    /// True when all dispatches were taken.
-    pub fn is_complete(&self) -> bool {
-        self.next >= self.slot.recording().len()
+        let range = start..self.next;
+        let end = milestone.filter(|_| self.next == last);
+        if self.next == last {
+            self.part += 1;
+            self.next = self.parts.get(self.part).map_or(0, |part| part.range.start);
+        }
+        Slice { part, range, phase, work: sum, end }
     }
 
     /// The part of the work that was taken.
@@ -102,24 +172,89 @@ impl ActiveJob {
         if self.total_work > 0.0 { (self.done_work / self.total_work).min(1.0) } else { 1.0 }
     }
 
-    /// Writes a slice into a pass, and the texture after the last one.
+    /// Writes a slice into a pass, and the texture after the last one of a picture.
     pub fn encode(&self, pass: &mut wgpu::ComputePass<'_>, slice: &Slice) {
-        self.slot.encode(pass, slice.range.clone());
-        if self.is_complete() {
-            self.target.encode(pass);
+        if slice.range.is_empty() {
+            return;
+        }
+        self.slot_of(slice.part).encode(pass, slice.range.clone());
+        match slice.end {
+            Some(Milestone::Complete) => self.target.encode(pass),
+            Some(Milestone::Coarse) => self.coarse_target.iter().for_each(|target| target.encode(pass)),
+            Some(Milestone::Tokens) | None => {}
         }
     }
 
     /// Copies the finished picture for the disk cache, if it is kept there.
-    pub fn read_back(&mut self, device: &wgpu::Device, encoder: &mut wgpu::CommandEncoder) -> Option<ReadBack> {
-        self.file.take().map(|file| ReadBack::record(device, encoder, &self.texture, file))
+    pub fn read_picture(
+        &mut self,
+        device: &wgpu::Device,
+        encoder: &mut wgpu::CommandEncoder,
+    ) -> Option<PictureReadBack> {
+        let file = self.waiting.job.file.take()?;
+        Some(PictureReadBack::record(device, encoder, &self.texture, file))
+    }
+
+    /// Copies the tokens for those who asked for them.
+    pub fn read_tokens(&self, device: &wgpu::Device, encoder: &mut wgpu::CommandEncoder) -> Option<TokenReadBack> {
+        let job = &self.waiting.job;
+        let count = job.plan.shape.grid.positions() as u64;
+        let tokens = self.slot.full.tokens_buffer();
+        job.read_tokens.then(|| TokenReadBack::record(device, encoder, tokens, count, job.ticket))
+    }
+
+    /// Stops at the last milestone, keeping its tokens if they are complete.
+    pub fn suspend(mut self, device: &wgpu::Device, queue: &wgpu::Queue) -> Waiting {
+        let tokens = self.parts.iter().position(|part| part.end == Some(Milestone::Tokens));
+        let tokens = tokens.is_some_and(|part| part < self.part);
+        if tokens && self.waiting.tokens.is_none() {
+            let source = self.slot.full.tokens_buffer();
+            let kept = device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("discon tokens of a waiting texture"),
+                size: source.size(),
+                usage: wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
+                mapped_at_creation: false,
+            });
+            copy(device, queue, source, &kept);
+            self.waiting.tokens = Some(kept);
+        }
+        self.waiting
     }
 }
 
-fn phase(step: &Step) -> Phase {
-    match step {
-        Step::TokenRound { .. } => Phase::Tokens,
-        Step::LatentRound { .. } => Phase::Latents,
-        Step::Decode => Phase::Decode,
+/// Everything that a job may do, in order; without tokens to sample it begins later.
+fn parts(waiting: &Waiting, slot: &Slot, coarse: bool) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::new();
+    for (step, range) in waiting.job.plan.shape.steps.iter().zip(&slot.full.recording().steps) {
+        let phase = match step {
+            Step::TokenRound { .. } => Phase::Tokens,
+            Step::LatentRound { .. } => Phase::Latents,
+            Step::Decode => Phase::Decode,
+        };
+        match parts.last_mut().filter(|part| part.phase == phase) {
+            Some(part) => part.range.end = range.end,
+            None => parts.push(Part { phase, range: range.clone(), end: None }),
+        }
     }
+    if let Some(last) = parts.last_mut() {
+        last.end = Some(Milestone::Complete);
+    }
+    let tokens = parts.first_mut().filter(|part| part.phase == Phase::Tokens);
+    let sampled = usize::from(tokens.is_some());
+    if let Some(tokens) = tokens {
+        tokens.end = Some(Milestone::Tokens);
+    }
+    if waiting.job.goal == Goal::Tokens {
+        parts.truncate(sampled);
+    } else if let Some(slot) = slot.coarse.as_ref().filter(|_| coarse) {
+        let range = 0..slot.recording().len();
+        parts.insert(sampled, Part { phase: Phase::Decode, range, end: Some(Milestone::Coarse) });
+    }
+    parts
+}
+
+fn copy(device: &wgpu::Device, queue: &wgpu::Queue, from: &wgpu::Buffer, to: &wgpu::Buffer) {
+    let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("discon tokens") });
+    encoder.copy_buffer_to_buffer(from, 0, to, 0, Some(from.size().min(to.size())));
+    queue.submit([encoder.finish()]);
 }

@@ -17,11 +17,12 @@ pub fn clear_textures(
         return;
     }
     let [red, green, blue] = settings.neutral;
-    queued.clear.retain(|image| {
+    queued.clear.retain(|(image, colour)| {
         let Some(image) = images.get(*image) else { return true };
+        let colour = colour.unwrap_or([red, green, blue, 255]);
         for level in 0..image.texture.mip_level_count() {
             let size = level_size(&image.texture, level);
-            let pixels = [red, green, blue, 255].repeat((size.width * size.height) as usize);
+            let pixels = colour.repeat((size.width * size.height) as usize);
             write_level(&queue, &image.texture, level, &pixels);
         }
         false

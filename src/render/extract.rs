@@ -4,36 +4,70 @@ use super::active::Active;
 use super::prepare::ModelOnGpu;
 use crate::model::Model;
 use crate::request::DisconSettings;
-use crate::request::link::{Command, Job, Outbox, Ticket};
+use crate::request::link::{Command, Goal, Job, MapJob, Outbox, Ticket};
 use bevy::prelude::*;
 use bevy::render::MainWorld;
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Commands that have not been carried out yet.
 #[derive(Resource, Default)]
 pub struct Queued {
-    /// Textures that must show the neutral colour.
-    pub clear: Vec<AssetId<Image>>,
+    /// Textures that must show a colour, by default the neutral one.
+    pub clear: Vec<(AssetId<Image>, Option<[u8; 4]>)>,
+    /// Maps to derive.
+    pub maps: Vec<MapJob>,
     /// Pictures for textures.
     pub uploads: VecDeque<(Ticket, Vec<u8>)>,
     /// Textures to generate.
-    pub jobs: Vec<Job>,
+    pub jobs: Vec<Waiting>,
     /// A model to prepare.
     pub model: Option<Arc<Model>>,
 }
 
+/// A job that does not run, from the beginning or further on.
+pub struct Waiting {
+    /// What was asked for.
+    pub job: Job,
+    /// Its tokens, if stage 1 is done.
+    pub tokens: Option<wgpu::Buffer>,
+    /// Whether its coarse picture is shown.
+    pub coarse_shown: bool,
+}
+
+impl Waiting {
+    /// Whether there is anything to do now.
+    fn can_run(&self) -> bool {
+        !self.job.paused && !(self.job.goal == Goal::Coarse && self.coarse_shown)
+    }
+
+    /// Whether a slot for its coarse picture is needed.
+    pub fn needs_coarse(&self) -> bool {
+        self.job.coarse && !self.coarse_shown && self.job.goal != Goal::Tokens
+    }
+
+    /// Whether it runs before another one: every texture shows something before any is refined.
+    pub fn order(&self, other: &Self) -> Ordering {
+        (!self.coarse_shown)
+            .cmp(&!other.coarse_shown)
+            .then(self.job.priority.total_cmp(&other.job.priority))
+            .then(other.job.ticket.number.cmp(&self.job.ticket.number))
+    }
+}
+
 impl Queued {
     /// The job to run next among those that `possible` accepts.
-    pub fn next(&self, possible: impl Fn(&Job) -> bool) -> Option<usize> {
-        let candidates = self.jobs.iter().enumerate().filter(|(_, job)| possible(job));
-        candidates.max_by_key(|(_, job)| (job.priority, std::cmp::Reverse(job.ticket.number))).map(|(at, _)| at)
+    pub fn next(&self, possible: impl Fn(&Waiting) -> bool) -> Option<usize> {
+        let candidates = self.jobs.iter().enumerate().filter(|(_, waiting)| waiting.can_run() && possible(waiting));
+        candidates.max_by(|(_, a), (_, b)| a.order(b)).map(|(at, _)| at)
     }
 
     fn cancel(&mut self, image: AssetId<Image>) {
-        self.clear.retain(|waiting| *waiting != image);
+        self.clear.retain(|(waiting, _)| *waiting != image);
+        self.maps.retain(|map| map.base != image && map.target != image);
         self.uploads.retain(|(ticket, _)| ticket.image != image);
-        self.jobs.retain(|job| job.ticket.image != image);
+        self.jobs.retain(|waiting| waiting.job.ticket.image != image);
     }
 }
 
@@ -58,19 +92,31 @@ pub fn extract_commands(
         return;
     };
     for command in outbox.0.drain(..) {
+        let mut change = |image: AssetId<Image>, change: &dyn Fn(&mut Job)| {
+            let running = active.0.iter_mut().map(|active| &mut active.waiting.job);
+            let waiting = queued.jobs.iter_mut().map(|waiting| &mut waiting.job);
+            running.chain(waiting).filter(|job| job.ticket.image == image).for_each(change);
+        };
         match command {
             Command::UseModel(model) => queued.model = Some(model),
-            Command::Clear(image) => queued.clear.push(image),
+            Command::Clear(image, colour) => queued.clear.push((image, colour)),
+            Command::Derive(_) if gpu.is_unusable() => {}
+            Command::Derive(map) => {
+                // Only the newest picture counts.
+                queued.maps.retain(|waiting| waiting.target != map.target);
+                queued.maps.push(map);
+            }
             // The main world hears of it and fails the request.
             Command::Generate(_) | Command::Upload(..) if gpu.is_unusable() => {}
-            Command::Generate(job) => queued.jobs.push(*job),
+            Command::Generate(job) => queued.jobs.push(Waiting { job: *job, tokens: None, coarse_shown: false }),
             Command::Upload(ticket, pixels) => queued.uploads.push_back((ticket, pixels)),
-            Command::Prioritise(image, priority) => {
-                let mut jobs = queued.jobs.iter_mut();
-                if let Some(job) = jobs.find(|job| job.ticket.image == image) {
-                    job.priority = priority;
+            Command::Prioritise(image, priority) => change(image, &|job| job.priority = priority),
+            Command::Pause(image, paused) => change(image, &|job| job.paused = paused),
+            Command::Refine(image) => change(image, &|job| {
+                if job.goal == Goal::Coarse {
+                    job.goal = Goal::Full;
                 }
-            }
+            }),
             Command::Cancel(image) => {
                 queued.cancel(image);
                 active.cancel(image);

@@ -1,6 +1,6 @@
 //! Kernels, weights and buffers, made on task threads.
 
-use super::extract::{Queued, RenderSettings};
+use super::extract::{Queued, RenderSettings, Waiting};
 use crate::gpu::{GpuError, GpuWeights, JobSlot, KernelVariant, Pipelines, Recording};
 use crate::model::Model;
 use crate::request::link::{Report, ReportSender};
@@ -107,24 +107,44 @@ fn prepare(
     })
 }
 
+/// Where the jobs of one shape run, one at a time.
+#[derive(Clone)]
+pub struct Slot {
+    /// The whole generation.
+    pub full: Arc<JobSlot>,
+    /// The coarse picture, from the tokens of the other; made when it is first needed.
+    pub coarse: Option<Arc<JobSlot>>,
+}
+
 /// Buffers and bind groups by shape of texture.
 #[derive(Resource, Default)]
 pub struct Slots {
     /// Least recently used first.
-    ready: Vec<(PlanShape, Arc<JobSlot>)>,
-    building: Option<(PlanShape, Task<Result<JobSlot, GpuError>>)>,
+    ready: Vec<(PlanShape, Slot)>,
+    building: Option<(PlanShape, Task<Result<Slot, GpuError>>)>,
 }
 
 impl Slots {
-    /// The slot of a shape, if it was made.
-    pub fn take(&mut self, shape: &PlanShape) -> Option<Arc<JobSlot>> {
-        let at = self.ready.iter().position(|(known, _)| known == shape)?;
+    /// The slot for a job, if it was made.
+    pub fn take(&mut self, waiting: &Waiting) -> Option<Slot> {
+        let at = self.position(waiting)?;
         self.ready[at..].rotate_left(1);
         self.ready.last().map(|(_, slot)| slot.clone())
     }
 
-    fn contains(&self, shape: &PlanShape) -> bool {
-        self.ready.iter().any(|(known, _)| known == shape)
+    /// Whether the slot for a job was made.
+    pub fn contains(&self, waiting: &Waiting) -> bool {
+        self.position(waiting).is_some()
+    }
+
+    fn position(&self, waiting: &Waiting) -> Option<usize> {
+        let fits = |slot: &Slot| slot.coarse.is_some() || !waiting.needs_coarse();
+        self.ready.iter().position(|(shape, slot)| *shape == waiting.job.plan.shape && fits(slot))
+    }
+
+    /// What was made for a shape, with or without the coarse part.
+    fn known(&self, shape: &PlanShape) -> Option<Arc<JobSlot>> {
+        self.ready.iter().find(|(known, _)| known == shape).map(|(_, slot)| slot.full.clone())
     }
 }
 
@@ -144,25 +164,54 @@ pub fn prepare_slots(
         slots.building = None;
         match result {
             Ok(slot) => {
-                let recording = slot.recording();
+                let recording = slot.full.recording();
                 debug!("buffers for {:?}: {} kB, {} dispatches", shape.grid, recording.bytes() / 1000, recording.len());
-                slots.ready.push((shape, Arc::new(slot)));
+                slots.ready.retain(|(known, _)| *known != shape);
+                slots.ready.push((shape, slot));
                 let surplus = slots.ready.len().saturating_sub(settings.kept_shapes);
                 slots.ready.drain(..surplus);
             }
             Err(error) => {
-                let failed = queued.jobs.extract_if(.., |job| job.plan.shape == shape);
-                failed.for_each(|job| sender.send(Report::Failed(job.ticket, error.to_string())));
+                let failed = queued.jobs.extract_if(.., |waiting| waiting.job.plan.shape == shape);
+                failed.for_each(|waiting| sender.send(Report::Failed(waiting.job.ticket, error.to_string())));
             }
         }
     }
-    let Some(next) = queued.next(|_| true).map(|at| &queued.jobs[at].plan.shape) else { return };
+    let Some(next) = queued.next(|_| true).map(|at| &queued.jobs[at]) else { return };
     if !slots.contains(next) {
-        let (shape, model, device) = (next.clone(), model.clone(), device.wgpu_device().clone());
-        let task = AsyncComputeTaskPool::get().spawn(async move {
-            let recording = Recording::new(&model.model, &shape, model.pipelines.variant());
-            JobSlot::new(&device, &model.pipelines, &model.weights, Arc::new(recording))
+        let shape = next.job.plan.shape.clone();
+        let (model, device) = (model.clone(), device.wgpu_device().clone());
+        let (known, coarse) = (slots.known(&shape), next.needs_coarse());
+        let make = move |shape: PlanShape| make_slot(&model, &device, &shape, known, coarse);
+        let task = AsyncComputeTaskPool::get().spawn({
+            let shape = shape.clone();
+            async move { make(shape) }
         });
-        slots.building = Some((next.clone(), task));
+        slots.building = Some((shape, task));
     }
+}
+
+/// Buffers and bind groups, some of which may be there already.
+fn make_slot(
+    gpu: &GpuModel,
+    device: &wgpu::Device,
+    shape: &PlanShape,
+    known: Option<Arc<JobSlot>>,
+    coarse: bool,
+) -> Result<Slot, GpuError> {
+    let GpuModel { model, pipelines, weights } = gpu;
+    let full = match known {
+        Some(full) => full,
+        None => {
+            let recording = Recording::new(model, shape, pipelines.variant());
+            Arc::new(JobSlot::new(device, pipelines, weights, Arc::new(recording))?)
+        }
+    };
+    let coarse = if coarse {
+        let recording = Recording::coarse(model, shape.grid, pipelines.variant());
+        Some(Arc::new(JobSlot::sharing(device, pipelines, weights, Arc::new(recording), &full)?))
+    } else {
+        None
+    };
+    Ok(Slot { full, coarse })
 }

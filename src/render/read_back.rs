@@ -1,12 +1,13 @@
-//! Finished pictures on their way to the disk cache. Nobody waits for them.
+//! Finished pictures on their way to the disk cache, and tokens to those who asked. Nothing waits for them.
 
 use crate::request::disk::DiskFile;
+use crate::request::link::{Report, ReportSender, Ticket};
 use bevy::log::{debug, warn};
 use bevy::tasks::IoTaskPool;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// A copy of a picture that the GPU has been told to make.
-pub struct ReadBack {
+pub struct PictureReadBack {
     buffer: wgpu::Buffer,
     row: u32,
     file: DiskFile,
@@ -20,7 +21,7 @@ pub fn is_pending() -> bool {
     PENDING.load(Ordering::Relaxed) > 0
 }
 
-impl ReadBack {
+impl PictureReadBack {
     /// Copies level 0 of a texture into a buffer.
     pub fn record(
         device: &wgpu::Device,
@@ -73,5 +74,46 @@ impl ReadBack {
             }
             Err(_) => {}
         }
+    }
+}
+
+/// A copy of the tokens of a texture that the GPU has been told to make.
+pub struct TokenReadBack {
+    buffer: wgpu::Buffer,
+    ticket: Ticket,
+}
+
+impl TokenReadBack {
+    /// Copies `count` tokens into a buffer.
+    pub fn record(
+        device: &wgpu::Device,
+        encoder: &mut wgpu::CommandEncoder,
+        tokens: &wgpu::Buffer,
+        count: u64,
+        ticket: Ticket,
+    ) -> Self {
+        let buffer = device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("discon tokens"),
+            size: 4 * count,
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        encoder.copy_buffer_to_buffer(tokens, 0, &buffer, 0, Some(4 * count));
+        Self { buffer, ticket }
+    }
+
+    /// After the submission: reports the tokens as soon as the copy is done.
+    pub fn submitted(self, sender: ReportSender) {
+        PENDING.fetch_add(1, Ordering::Relaxed);
+        let buffer = self.buffer.clone();
+        buffer.map_async(wgpu::MapMode::Read, .., move |result| {
+            PENDING.fetch_sub(1, Ordering::Relaxed);
+            // Fails when the device was lost; the main world asks again then.
+            if result.is_ok() {
+                let words: Vec<u32> = bytemuck::pod_collect_to_vec(&self.buffer.get_mapped_range(..));
+                // No codebook has more than 2^16 entries.
+                sender.send(Report::Tokens(self.ticket, words.iter().map(|word| *word as u16).collect()));
+            }
+        });
     }
 }

@@ -1,14 +1,14 @@
 //! The node: some dispatches in each frame.
 
-use super::active::{Active, ActiveJob};
+use super::active::{Active, ActiveJob, Milestone};
 use super::budget::{Controller, Phase};
 use super::clear::write_level;
-use super::extract::{Queued, RenderSettings};
+use super::extract::{Queued, RenderSettings, Waiting};
 use super::prepare::{GpuModel, ModelOnGpu, Slots};
 use super::read_back;
 use super::timing::Timer;
-use crate::gpu::{GpuError, MipChain};
-use crate::request::link::{Report, ReportSender, Ticket};
+use crate::gpu::{GpuError, MapTarget, MipChain};
+use crate::request::link::{Goal, MapJob, Report, ReportSender, Ticket};
 use bevy::ecs::system::SystemParam;
 use bevy::prelude::*;
 use bevy::render::render_asset::RenderAssets;
@@ -56,8 +56,13 @@ pub fn run_jobs(
     }
     let Some(model) = gpu.model.get() else { return };
     upload_one(&gpu, model, &mut queued, &finishing);
+    derive_some(&gpu, model, &mut queued);
 
-    let mut ms = controller.frame_ms(gpu.settings.budget_ms, timer.outstanding_ms());
+    let budget_ms = if gpu.settings.paused { 0.0 } else { gpu.settings.budget_ms };
+    let mut ms = controller.frame_ms(budget_ms, timer.outstanding_ms());
+    if let Some(job) = active.0.take_if(|job| job.waiting.job.paused) {
+        queued.jobs.push(job.suspend(gpu.device.wgpu_device(), &gpu.queue));
+    }
     while ms > 0.0 {
         if active.0.is_none() {
             active.0 = start_next(&gpu, model, &mut queued, &mut slots);
@@ -69,17 +74,44 @@ pub fn run_jobs(
             break;
         }
         let limit = controller.fitting(phase, ms).min(gpu.settings.max_gflop_per_submission);
-        ms -= submit_slice(&gpu, job, limit, &controller, &mut timer);
-        gpu.sender.send(Report::Progress(job.ticket, job.fraction()));
-        if job.is_complete() {
-            report_when_done(&gpu, job.ticket, &finishing);
-            active.0 = None;
+        let (expected_ms, reached) = submit_slice(&gpu, job, limit, &controller, &mut timer);
+        ms -= expected_ms;
+        if job.waiting.job.goal != Goal::Tokens {
+            gpu.sender.send(Report::Progress(job.ticket(), job.fraction()));
+        }
+        match reached {
+            Some(Milestone::Complete) => {
+                report_when_done(&gpu, Report::Done(job.ticket()), &finishing);
+                active.0 = None;
+            }
+            Some(Milestone::Tokens) if job.waiting.job.goal == Goal::Tokens => active.0 = None,
+            Some(Milestone::Coarse) => {
+                report_when_done(&gpu, Report::Coarse(job.ticket()), &finishing);
+                job.waiting.coarse_shown = true;
+                if job.waiting.job.goal == Goal::Coarse || others_come_first(job, &gpu, &queued, &slots) {
+                    let job = active.0.take();
+                    queued.jobs.extend(job.map(|job| job.suspend(gpu.device.wgpu_device(), &gpu.queue)));
+                }
+            }
+            Some(Milestone::Tokens) | None => {}
         }
     }
 }
 
-/// Submits one bounded piece of a job; its expected time in milliseconds.
-fn submit_slice(gpu: &Gpu, job: &mut ActiveJob, limit: f32, controller: &Controller, timer: &mut Timer) -> f32 {
+/// Whether another texture should be worked on before this one, which shows its coarse picture, is refined.
+fn others_come_first(job: &ActiveJob, gpu: &Gpu, queued: &Queued, slots: &Slots) -> bool {
+    let can_start = |waiting: &Waiting| gpu.images.get(waiting.job.ticket.image).is_some() && slots.contains(waiting);
+    queued.next(|waiting| can_start(waiting) && waiting.order(&job.waiting).is_gt()).is_some()
+}
+
+/// Submits one bounded piece of a job; its expected time in milliseconds, and what was reached.
+fn submit_slice(
+    gpu: &Gpu,
+    job: &mut ActiveJob,
+    limit: f32,
+    controller: &Controller,
+    timer: &mut Timer,
+) -> (f32, Option<Milestone>) {
     let device = gpu.device.wgpu_device();
     let slice = job.take(limit);
     let span = timer.begin(device);
@@ -96,25 +128,30 @@ fn submit_slice(gpu: &Gpu, job: &mut ActiveJob, limit: f32, controller: &Control
         &slice,
     );
     timer.resolve(span, &mut encoder);
-    let read_back = if job.is_complete() { job.read_back(device, &mut encoder) } else { None };
+    let at = |milestone: Milestone| slice.end == Some(milestone);
+    let tokens = if at(Milestone::Tokens) { job.read_tokens(device, &mut encoder) } else { None };
+    let picture = if at(Milestone::Complete) { job.read_picture(device, &mut encoder) } else { None };
     gpu.queue.submit([encoder.finish()]);
     let expected_ms = controller.expected_ms(slice.phase, slice.work);
     timer.submitted(span, &gpu.queue, (slice.phase, slice.work), expected_ms);
-    if let Some(read_back) = read_back {
-        read_back.submitted();
+    if let Some(tokens) = tokens {
+        tokens.submitted(gpu.sender.clone());
     }
-    expected_ms
+    if let Some(picture) = picture {
+        picture.submitted();
+    }
+    (expected_ms, slice.end)
 }
 
 /// The next job whose texture and buffers exist.
 fn start_next(gpu: &Gpu, model: &GpuModel, queued: &mut Queued, slots: &mut Slots) -> Option<ActiveJob> {
     loop {
-        let at = queued.next(|job| gpu.images.get(job.ticket.image).is_some())?;
-        let slot = slots.take(&queued.jobs[at].plan.shape)?;
-        let job = queued.jobs.swap_remove(at);
-        let ticket = job.ticket;
+        let at = queued.next(|waiting| gpu.images.get(waiting.job.ticket.image).is_some())?;
+        let slot = slots.take(&queued.jobs[at])?;
+        let waiting = queued.jobs.swap_remove(at);
+        let ticket = waiting.job.ticket;
         let image = gpu.images.get(ticket.image)?;
-        match ActiveJob::start(job, slot, &image.texture, model, gpu.device.wgpu_device(), &gpu.queue) {
+        match ActiveJob::start(waiting, slot, &image.texture, model, gpu.device.wgpu_device(), &gpu.queue) {
             Ok(job) => return Some(job),
             Err(error) => gpu.sender.send(Report::Failed(ticket, error.to_string())),
         }
@@ -129,9 +166,31 @@ fn upload_one(gpu: &Gpu, model: &GpuModel, queued: &mut Queued, finishing: &Fini
     };
     let Some(image) = gpu.images.get(ticket.image) else { return };
     match upload(gpu, model, &image.texture, &pixels) {
-        Ok(()) => report_when_done(gpu, ticket, finishing),
+        Ok(()) => report_when_done(gpu, Report::Done(ticket), finishing),
         Err(error) => gpu.sender.send(Report::Failed(ticket, error.to_string())),
     }
+}
+
+/// Derives the maps of a few textures; of one material, usually. They cost little, but many at once would be felt.
+fn derive_some(gpu: &Gpu, model: &GpuModel, queued: &mut Queued) {
+    const MAPS_PER_FRAME: usize = 3;
+    let textures = |map: &MapJob| Some((&gpu.images.get(map.base)?.texture, &gpu.images.get(map.target)?.texture));
+    let ready = queued.maps.extract_if(.., |map| textures(map).is_some());
+    let ready: Vec<MapJob> = ready.take(MAPS_PER_FRAME).collect();
+    if ready.is_empty() {
+        return;
+    }
+    let device = gpu.device.wgpu_device();
+    let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("discon maps") });
+    for map in ready {
+        let Some((base, target)) = textures(&map) else { continue };
+        match MapTarget::new(device, &model.pipelines, base, target, map.kind, &map.rules, map.wrap) {
+            Ok(target) => target.encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default())),
+            // The map stays neutral.
+            Err(error) => warn!("a map could not be derived: {error}"),
+        }
+    }
+    gpu.queue.submit([encoder.finish()]);
 }
 
 fn upload(gpu: &Gpu, model: &GpuModel, texture: &wgpu::Texture, pixels: &[u8]) -> Result<(), GpuError> {
@@ -145,11 +204,11 @@ fn upload(gpu: &Gpu, model: &GpuModel, texture: &wgpu::Texture, pixels: &[u8]) -
 }
 
 /// Reports a texture when the GPU has finished all that was submitted for it.
-fn report_when_done(gpu: &Gpu, ticket: Ticket, finishing: &Finishing) {
+fn report_when_done(gpu: &Gpu, report: Report, finishing: &Finishing) {
     finishing.0.fetch_add(1, Ordering::Relaxed);
     let (sender, count) = (gpu.sender.clone(), finishing.0.clone());
     gpu.queue.on_submitted_work_done(move || {
         count.fetch_sub(1, Ordering::Relaxed);
-        sender.send(Report::Done(ticket));
+        sender.send(report);
     });
 }

@@ -6,8 +6,23 @@ use super::store::{TextureState, TextureStore};
 use crate::sampling::Recipe;
 use bevy::prelude::*;
 
-/// Asks for a texture. In the same frame the entity gets [`GeneratedTexture`] with the handle, and [`TextureProgress`];
-/// later it is the target of [`TextureGenerated`] or [`TextureNotGenerated`].
+/// How far a texture is generated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Reflect)]
+pub enum TextureDetail {
+    /// To the end. The coarse picture comes first if [`DisconSettings::coarse_first`](super::DisconSettings) says so.
+    #[default]
+    Full,
+    /// To the end, without the coarse picture.
+    Direct,
+    /// To the coarse picture, that of the discrete tokens alone: about the cost of stage 1 and the decoder.
+    /// [`TextureGenerator::refine`] goes on to the end.
+    Coarse,
+}
+
+/// Asks for a texture: as a component of an entity, or given to [`TextureGenerator::request`].
+///
+/// In the same frame the entity gets [`GeneratedTexture`] with the handle, and [`TextureProgress`]; later it is the
+/// target of [`TextureGenerated`] or [`TextureNotGenerated`].
 ///
 /// Removing it or despawning the entity cancels the request, unless the texture has other users. Inserting it again
 /// with another recipe asks for another texture.
@@ -17,21 +32,47 @@ use bevy::prelude::*;
 pub struct GenerateTexture {
     /// What to generate.
     pub recipe: Recipe,
-    /// Higher is sooner; equal priorities in the order of requests. Any value, default 0.
-    pub priority: i32,
+    /// Higher is sooner; equal priorities in the order of requests. Any number, default 0. It can be changed later:
+    /// see [`TextureGenerator::set_priority`] and [`PriorityByDistance`](super::PriorityByDistance).
+    pub priority: f32,
+    /// How far it goes. Default [`TextureDetail::Full`].
+    pub detail: TextureDetail,
+    /// Whether the message [`TextureTokens`](super::TextureTokens) brings the tokens: an asynchronous copy of some
+    /// hundred bytes. Default false.
+    pub read_tokens: bool,
 }
 
 impl GenerateTexture {
-    /// A request with priority 0.
+    /// A request with priority 0 for the full picture.
     pub fn new(recipe: Recipe) -> Self {
-        Self { recipe, priority: 0 }
+        Self { recipe, priority: 0.0, detail: TextureDetail::Full, read_tokens: false }
     }
 
     /// The same with another priority.
     #[must_use]
-    pub fn with_priority(mut self, priority: i32) -> Self {
+    pub fn with_priority(mut self, priority: f32) -> Self {
         self.priority = priority;
         self
+    }
+
+    /// The same to another detail.
+    #[must_use]
+    pub fn with_detail(mut self, detail: TextureDetail) -> Self {
+        self.detail = detail;
+        self
+    }
+
+    /// The same, giving back its tokens.
+    #[must_use]
+    pub fn with_tokens_read(mut self) -> Self {
+        self.read_tokens = true;
+        self
+    }
+}
+
+impl From<Recipe> for GenerateTexture {
+    fn from(recipe: Recipe) -> Self {
+        Self::new(recipe)
     }
 }
 
@@ -46,6 +87,8 @@ pub struct GeneratedTexture(pub Handle<Image>);
 pub struct TextureProgress {
     /// The state of the texture.
     pub state: TextureState,
+    /// Whether it shows at least its coarse picture.
+    pub coarse: bool,
 }
 
 /// Answers a new request component.
@@ -56,7 +99,7 @@ pub fn answer_request(
     mut commands: Commands,
 ) {
     let Ok(request) = requests.get(event.entity) else { return };
-    let handle = generator.generate_with_priority(request.recipe.clone(), request.priority);
+    let handle = generator.request(request.clone());
     commands.entity(event.entity).try_insert((GeneratedTexture(handle), TextureProgress::default()));
 }
 
@@ -75,17 +118,18 @@ pub fn update_entities(
 ) {
     store.news = false;
     for (entity, texture, mut progress) in &mut requests {
-        if progress.state.is_finished() {
+        let Some(found) = store.entries.get(&texture.0.id()) else { continue };
+        let same = progress.state == found.state;
+        progress.set_if_neq(TextureProgress { state: found.state.clone(), coarse: found.coarse });
+        if same {
             continue;
         }
-        let Some(found) = store.entries.get(&texture.0.id()) else { continue };
-        progress.set_if_neq(TextureProgress { state: found.state.clone() });
         match &found.state {
             TextureState::Ready(_) => {
                 commands.trigger(TextureGenerated { entity, image: texture.0.clone(), source: found.source });
             }
             TextureState::Failed(error) => commands.trigger(TextureNotGenerated { entity, error: error.clone() }),
-            TextureState::Waiting | TextureState::Generating(_) => {}
+            TextureState::Waiting | TextureState::Generating(_) | TextureState::Coarse => {}
         }
     }
 }

@@ -29,6 +29,13 @@ pub enum GenerationError {
     /// The graphics device cannot run the model.
     #[error("{0}")]
     Gpu(String),
+    /// As many requests were unfinished as [`DisconSettings::max_unfinished`](super::DisconSettings::max_unfinished)
+    /// allows. Ask again later.
+    #[error("{limit} textures are unfinished already, the limit of `DisconSettings::max_unfinished`: ask again later")]
+    TooMany {
+        /// The limit.
+        limit: usize,
+    },
     /// It was cancelled by [`TextureGenerator::cancel`](super::TextureGenerator::cancel).
     #[error("the request was cancelled")]
     Cancelled,
@@ -43,6 +50,25 @@ pub struct TextureReady {
     pub recipe: Recipe,
     /// Where the picture came from.
     pub source: TextureSource,
+}
+
+/// A texture shows its coarse picture, that of the discrete tokens alone, in all mip levels. [`TextureReady`] follows,
+/// unless the request stops at [`TextureDetail::Coarse`](super::TextureDetail::Coarse).
+#[derive(Message, Clone, Debug, PartialEq, Reflect)]
+pub struct TextureCoarse {
+    /// The texture.
+    pub image: AssetId<Image>,
+    /// What was asked for.
+    pub recipe: Recipe,
+}
+
+/// The tokens of a texture whose request asked for them.
+#[derive(Message, Clone, Debug, PartialEq, Reflect)]
+pub struct TextureTokens {
+    /// The texture.
+    pub image: AssetId<Image>,
+    /// What was asked for, with the tokens: the same structure on every device, without stage 1.
+    pub recipe: Recipe,
 }
 
 /// A texture stays without picture. Sent once per request.

@@ -1,8 +1,8 @@
 //! What the main world and the render world say to each other.
 
 use super::disk::DiskFile;
-use crate::model::Model;
-use crate::sampling::Plan;
+use crate::model::{Model, Wrap};
+use crate::sampling::{MapKind, MapRules, Plan};
 use bevy::prelude::*;
 use crossbeam_channel::{Receiver, Sender};
 use std::sync::Arc;
@@ -21,14 +21,20 @@ pub struct Ticket {
 pub enum Command {
     /// Compile the kernels and upload the weights of this model.
     UseModel(Arc<Model>),
-    /// Show the neutral colour in a new texture as soon as it exists.
-    Clear(AssetId<Image>),
+    /// Show a colour in a new texture as soon as it exists, by default the neutral one.
+    Clear(AssetId<Image>, Option<[u8; 4]>),
     /// Generate a texture.
     Generate(Box<Job>),
     /// Fill a texture with a picture: RGBA bytes of level 0.
     Upload(Ticket, Vec<u8>),
     /// Change the priority of a texture that waits.
-    Prioritise(AssetId<Image>, i32),
+    Prioritise(AssetId<Image>, f32),
+    /// Let a texture wait, or no longer.
+    Pause(AssetId<Image>, bool),
+    /// Go on to the full picture.
+    Refine(AssetId<Image>),
+    /// Derive a map from a texture that shows its picture.
+    Derive(MapJob),
     /// Forget a texture: nobody wants it any more.
     Cancel(AssetId<Image>),
 }
@@ -41,9 +47,43 @@ pub struct Job {
     /// What runs.
     pub plan: Plan,
     /// Higher is sooner; equal priorities in the order of requests.
-    pub priority: i32,
+    pub priority: f32,
     /// Where the picture is kept on disk.
     pub file: Option<DiskFile>,
+    /// Where it ends.
+    pub goal: Goal,
+    /// Whether the coarse picture is shown on the way.
+    pub coarse: bool,
+    /// Whether the tokens are reported.
+    pub read_tokens: bool,
+    /// Whether it waits until it is told to go on.
+    pub paused: bool,
+}
+
+/// One map to derive.
+#[derive(Clone, Copy, Debug)]
+pub struct MapJob {
+    /// The texture.
+    pub base: AssetId<Image>,
+    /// Where the map goes.
+    pub target: AssetId<Image>,
+    /// What it shows.
+    pub kind: MapKind,
+    /// How it is derived.
+    pub rules: MapRules,
+    /// Which borders of the texture fit together.
+    pub wrap: Wrap,
+}
+
+/// Where a job ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// With the tokens: the texture does not change.
+    Tokens,
+    /// With the coarse picture.
+    Coarse,
+    /// With the picture.
+    Full,
 }
 
 /// From the render world, or from a task, to the main world.
@@ -55,6 +95,10 @@ pub enum Report {
     Unusable(String),
     /// The part of a texture's work that is submitted, 0 to 1.
     Progress(Ticket, f32),
+    /// A texture shows its coarse picture.
+    Coarse(Ticket),
+    /// The tokens of a texture.
+    Tokens(Ticket, Vec<u16>),
     /// The GPU has finished a texture.
     Done(Ticket),
     /// A texture failed.

@@ -13,22 +13,38 @@
 //!
 //! [`Image`]: bevy::image::Image
 
+mod assets;
 pub(crate) mod disk;
 mod entities;
 mod events;
 mod generator;
+mod lifecycle;
 pub(crate) mod link;
+mod maps;
 mod model_source;
+mod priority;
+mod reports;
 mod settings;
+mod source;
+mod statistics;
 mod store;
 mod systems;
 mod target;
 
-pub use entities::{GenerateTexture, GeneratedTexture, TextureProgress};
-pub use events::{GenerationError, TextureFailed, TextureGenerated, TextureNotGenerated, TextureReady, TextureSource};
+pub(crate) use assets::register as register_assets;
+pub use assets::{RecipeFileError, RecipeImageLoader, RecipeLoader};
+pub use entities::{GenerateTexture, GeneratedTexture, TextureDetail, TextureProgress};
+pub use events::{
+    GenerationError, TextureCoarse, TextureFailed, TextureGenerated, TextureNotGenerated, TextureReady, TextureSource,
+    TextureTokens,
+};
 pub use generator::TextureGenerator;
+pub use maps::DerivedMaps;
 pub use model_source::{DisconModel, ModelSource};
+pub use priority::PriorityByDistance;
 pub use settings::DisconSettings;
+pub use source::DisconSourcePlugin;
+pub use statistics::{Counts, GPU_MILLISECONDS, KEPT_BYTES, TextureStatistics, UNFINISHED_TEXTURES};
 pub use store::{TextureState, TextureStore};
-pub use systems::{DisconSystems, GPU_MILLISECONDS};
+pub use systems::DisconSystems;
 pub(crate) use systems::{build, connect, without_renderer};

@@ -36,6 +36,19 @@ pub struct DisconSettings {
     /// Each takes some MB (the `small` model at 256x256: 6 MB) and saves some tenths of a second on a task thread.
     /// Range 1..=64, default 2.
     pub kept_shapes: usize,
+    /// Whether textures show the picture of their discrete tokens first, and are refined in place.
+    ///
+    /// Every texture that waits gets its coarse picture before any is refined, whatever the priorities, so that a scene
+    /// is covered early; the first finished texture comes later. Costs one more run of the decoder per texture, and its
+    /// buffers. The finished picture is the same. A request can decide for itself:
+    /// [`TextureDetail`](super::TextureDetail). Default true.
+    pub coarse_first: bool,
+    /// Stops all work on the GPU for textures until it is false again; nothing is lost, and textures from the disk
+    /// cache still appear. Default false.
+    pub paused: bool,
+    /// Most unfinished textures; further requests fail with [`GenerationError::TooMany`](super::GenerationError).
+    /// Images from recipe files are not refused, but count. Each takes the memory of its image. Default 1024.
+    pub max_unfinished: usize,
     /// Colour of a texture until it is ready, and of one that failed: red, green and blue as in a picture (sRGB).
     /// Costs one upload per texture. Default `[128, 128, 128]`.
     pub neutral: [u8; 3],
@@ -50,6 +63,9 @@ impl Default for DisconSettings {
             disk_cache_bytes: 256 << 20,
             memory_cache_bytes: 64 << 20,
             kept_shapes: 2,
+            coarse_first: true,
+            paused: false,
+            max_unfinished: 1024,
             neutral: [128; 3],
         }
     }

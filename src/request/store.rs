@@ -1,8 +1,11 @@
 //! All textures that were asked for and still exist.
 
+use super::entities::TextureDetail;
 use super::events::{GenerationError, TextureSource};
 use super::link::{Command, Outbox, Ticket};
-use super::target::{target_image, texture_bytes};
+use super::maps::MapEntry;
+use super::statistics::Counts;
+use super::target::texture_bytes;
 use crate::sampling::Recipe;
 use bevy::platform::collections::HashMap;
 use bevy::prelude::*;
@@ -15,24 +18,26 @@ pub enum TextureState {
     Waiting,
     /// The part of its work that is submitted, 0 to 1.
     Generating(f32),
+    /// It has its coarse picture and stays with it until it is refined.
+    Coarse,
     /// It has its picture.
     Ready(TextureSource),
-    /// It keeps its neutral colour.
+    /// It keeps its neutral colour, or the picture that it had.
     Failed(GenerationError),
 }
 
 impl TextureState {
-    /// True when nothing more will happen.
+    /// True when nothing more will happen by itself.
     pub fn is_finished(&self) -> bool {
-        matches!(self, Self::Ready(_) | Self::Failed(_))
+        matches!(self, Self::Ready(_) | Self::Failed(_) | Self::Coarse)
     }
 
-    /// From 0 to 1; a failed texture has 1.
+    /// From 0 to 1; a failed texture has 1, as one that stays coarse.
     pub fn fraction(&self) -> f32 {
         match self {
             Self::Waiting => 0.0,
             Self::Generating(fraction) => *fraction,
-            Self::Ready(_) | Self::Failed(_) => 1.0,
+            Self::Ready(_) | Self::Failed(_) | Self::Coarse => 1.0,
         }
     }
 }
@@ -43,35 +48,63 @@ pub(super) struct Entry {
     /// Hash of the recipe's text form.
     pub hash: [u8; 32],
     pub state: TextureState,
-    pub priority: i32,
+    pub priority: f32,
+    pub detail: TextureDetail,
+    pub paused: bool,
+    /// The tokens, if they are known.
+    pub tokens: Option<Vec<u16>>,
+    /// Whether a job for the tokens alone is on its way.
+    pub tokens_asked: bool,
+    /// Whether it shows at least its coarse picture.
+    pub coarse: bool,
     /// Number of the attempt that runs.
     pub attempt: u64,
     /// Where the picture of the running attempt comes from.
     pub source: TextureSource,
+    /// The file whose image this is; such images are kept and dropped by the asset server.
+    pub origin: Option<String>,
 }
 
 /// All textures of the generator, by image. Equal recipes have one entry.
 #[derive(Resource, Debug, Default)]
 pub struct TextureStore {
     pub(super) entries: HashMap<AssetId<Image>, Entry>,
-    by_recipe: HashMap<[u8; 32], AssetId<Image>>,
+    pub(super) by_recipe: HashMap<[u8; 32], AssetId<Image>>,
     /// Entries that `start_requests` has to look at.
     pub(super) to_start: Vec<AssetId<Image>>,
     /// Results that requests have not heard of yet.
     pub(super) to_announce: Vec<AssetId<Image>>,
+    /// Coarse pictures that requests have not heard of yet.
+    pub(super) to_announce_coarse: Vec<AssetId<Image>>,
+    /// Textures whose tokens somebody waits for.
+    pub(super) to_read: Vec<AssetId<Image>>,
     /// Something changed that entities have to know.
     pub(super) news: bool,
     /// Why nothing can be generated.
     pub(super) unusable: Option<GenerationError>,
+    /// Maps by their images.
+    pub(super) maps: HashMap<AssetId<Image>, MapEntry>,
     /// Finished textures that stay without users, least recently used first.
     kept: Vec<Handle<Image>>,
     attempts: u64,
+    /// See [`DisconSettings::max_unfinished`](super::DisconSettings).
+    pub(super) max_unfinished: usize,
+    pub(super) counts: Counts,
 }
 
 impl TextureStore {
+    pub(super) fn with_limit(max_unfinished: usize) -> Self {
+        Self { max_unfinished, ..Self::default() }
+    }
+
     /// How far a texture is; none for an image of another origin.
     pub fn state(&self, image: impl Into<AssetId<Image>>) -> Option<&TextureState> {
         self.entries.get(&image.into()).map(|entry| &entry.state)
+    }
+
+    /// Whether a texture shows at least its coarse picture.
+    pub fn is_coarse(&self, image: impl Into<AssetId<Image>>) -> bool {
+        self.entries.get(&image.into()).is_some_and(|entry| entry.coarse)
     }
 
     /// What a texture shows or will show.
@@ -99,69 +132,19 @@ impl TextureStore {
         self.entries.values().filter(|entry| !entry.state.is_finished()).count()
     }
 
-    pub(super) fn request(
-        &mut self,
-        recipe: Recipe,
-        priority: i32,
-        images: &mut Assets<Image>,
-        outbox: &mut Outbox,
-    ) -> Handle<Image> {
-        self.news = true;
-        let hash = *blake3::hash(recipe.to_ron().as_bytes()).as_bytes();
-        if let Some(image) = self.by_recipe.get(&hash).copied() {
-            // Fails when the last handle was dropped in this frame.
-            if let Some(handle) = images.get_strong_handle(image) {
-                self.join(image, priority, outbox);
-                return handle;
-            }
-            self.forget(image, outbox);
-        }
-        let handle = images.add(target_image(recipe.size));
-        let image = handle.id();
-        let source = TextureSource::Generated;
-        let entry = Entry { recipe, hash, state: TextureState::Waiting, priority, attempt: 0, source };
-        self.entries.insert(image, entry);
-        self.by_recipe.insert(hash, image);
-        self.to_start.push(image);
-        outbox.0.push(Command::Clear(image));
-        handle
+    /// Bytes of GPU memory of all textures, and of those that are kept for later requests.
+    pub(super) fn bytes(&self) -> (u64, u64) {
+        let all = self.entries.values().map(|entry| texture_bytes(entry.recipe.size)).sum();
+        (all, self.kept.iter().map(|handle| self.bytes_of(handle)).sum())
     }
 
-    /// One more request for a texture that exists.
-    fn join(&mut self, image: AssetId<Image>, priority: i32, outbox: &mut Outbox) {
-        let Some(entry) = self.entries.get_mut(&image) else { return };
-        match &entry.state {
-            TextureState::Failed(GenerationError::Cancelled) => {
-                entry.state = TextureState::Waiting;
-                entry.priority = priority;
-                self.to_start.push(image);
-            }
-            state if state.is_finished() => {
-                entry.source = TextureSource::Memory;
-                self.to_announce.push(image);
-                self.touch(image);
-            }
-            _ if priority > entry.priority => self.prioritise(image, priority, outbox),
-            _ => {}
-        }
-    }
-
-    pub(super) fn prioritise(&mut self, image: AssetId<Image>, priority: i32, outbox: &mut Outbox) {
-        let Some(entry) = self.entries.get_mut(&image) else { return };
-        entry.priority = priority;
-        outbox.0.push(Command::Prioritise(image, priority));
-    }
-
-    /// Marks an unfinished texture as cancelled.
-    pub(super) fn cancel(&mut self, image: AssetId<Image>, outbox: &mut Outbox) {
-        if self.entries.get(&image).is_some_and(|entry| !entry.state.is_finished()) {
-            self.fail(image, GenerationError::Cancelled);
-            outbox.0.push(Command::Cancel(image));
-        }
+    fn bytes_of(&self, handle: &Handle<Image>) -> u64 {
+        self.entries.get(&handle.id()).map_or(0, |entry| texture_bytes(entry.recipe.size))
     }
 
     pub(super) fn fail(&mut self, image: AssetId<Image>, error: GenerationError) {
         let Some(entry) = self.entries.get_mut(&image) else { return };
+        self.counts.failure(&error);
         entry.state = TextureState::Failed(error);
         self.to_announce.push(image);
         self.news = true;
@@ -184,7 +167,7 @@ impl TextureStore {
         if self.by_recipe.get(&entry.hash) == Some(&image) {
             self.by_recipe.remove(&entry.hash);
         }
-        self.kept.retain(|handle| handle.id() != image);
+        self.unload(image);
         outbox.0.push(Command::Cancel(image));
     }
 
@@ -205,25 +188,32 @@ impl TextureStore {
 
     /// Keeps a finished texture for later requests, within a number of bytes.
     pub(super) fn keep(&mut self, image: AssetId<Image>, images: &mut Assets<Image>, limit: u64) {
-        self.kept.retain(|handle| handle.id() != image);
+        if self.entries.get(&image).is_none_or(|entry| entry.origin.is_some()) {
+            return;
+        }
+        self.unload(image);
         self.kept.extend(images.get_strong_handle(image));
         self.trim(limit);
     }
 
+    /// Keeps a texture no longer.
+    pub(super) fn unload(&mut self, image: AssetId<Image>) {
+        self.kept.retain(|handle| handle.id() != image);
+    }
+
     /// Lets go of the textures used longest ago, above a number of bytes.
     pub(super) fn trim(&mut self, limit: u64) {
-        let bytes =
-            |handle: &Handle<Image>| self.entries.get(&handle.id()).map_or(0, |entry| texture_bytes(entry.recipe.size));
-        let mut total: u64 = self.kept.iter().map(bytes).sum();
+        let mut total: u64 = self.kept.iter().map(|handle| self.bytes_of(handle)).sum();
         let mut dropped = 0;
         while total > limit && dropped < self.kept.len() {
-            total -= bytes(&self.kept[dropped]);
+            total -= self.bytes_of(&self.kept[dropped]);
             dropped += 1;
         }
         self.kept.drain(..dropped);
     }
 
-    fn touch(&mut self, image: AssetId<Image>) {
+    /// Marks a kept texture as used.
+    pub(super) fn touch(&mut self, image: AssetId<Image>) {
         if let Some(at) = self.kept.iter().position(|handle| handle.id() == image) {
             self.kept[at..].rotate_left(1);
         }

@@ -1,16 +1,18 @@
 //! From requests to commands, and from reports to results.
 
+use super::assets;
 use super::disk::{self, DiskFile};
-use super::entities::{self, GenerateTexture, GeneratedTexture, TextureProgress};
-use super::events::{GenerationError, TextureFailed, TextureReady, TextureSource};
-use super::generator::TextureGenerator;
-use super::link::{Command, Inbox, Job, Outbox, Report, ReportSender, Ticket};
+use super::entities::{self, GenerateTexture, GeneratedTexture, TextureDetail, TextureProgress};
+use super::events::{GenerationError, TextureCoarse, TextureFailed, TextureReady, TextureSource, TextureTokens};
+use super::link::{Command, Goal, Inbox, Job, Outbox, Report, ReportSender, Ticket};
 use super::model_source::{self, DisconModel, LoadingModel, ModelSource, ModelToLoad};
+use super::priority::{self, PriorityByDistance};
+use super::reports;
 use super::settings::DisconSettings;
-use super::store::{TextureState, TextureStore};
+use super::statistics;
+use super::store::TextureStore;
 use crate::model::Model;
 use crate::sampling::plan;
-use bevy::diagnostic::{Diagnostic, DiagnosticPath, Diagnostics, RegisterDiagnostic};
 use bevy::prelude::*;
 use bevy::tasks::IoTaskPool;
 
@@ -23,12 +25,9 @@ pub enum DisconSystems {
     Request,
 }
 
-/// Milliseconds on the GPU that generation takes in a frame, as measured: compare [`DisconSettings::budget_ms`].
-pub const GPU_MILLISECONDS: DiagnosticPath = DiagnosticPath::const_new("discon/gpu_ms");
-
 /// Version of the kernels; part of every key on disk.
 #[derive(Resource, Clone, Copy)]
-struct KernelVersion(u32);
+pub struct KernelVersion(u32);
 
 /// The main world's part of the plugin.
 pub fn build(app: &mut App, model: ModelSource, settings: DisconSettings, kernel_version: u32) {
@@ -36,18 +35,24 @@ pub fn build(app: &mut App, model: ModelSource, settings: DisconSettings, kernel
         ModelSource::Loaded(model) => DisconModel::Ready(model.clone()),
         ModelSource::Folder(_) | ModelSource::Embedded { .. } => DisconModel::Loading,
     });
+    statistics::build(app);
     app.insert_resource(ModelToLoad(model))
+        .insert_resource(TextureStore::with_limit(settings.max_unfinished))
         .insert_resource(settings)
         .insert_resource(KernelVersion(kernel_version))
-        .init_resource::<TextureStore>()
+        .init_resource::<assets::LoadedRecipes>()
         .init_resource::<Outbox>()
         .add_message::<TextureReady>()
         .add_message::<TextureFailed>()
-        .register_diagnostic(Diagnostic::new(GPU_MILLISECONDS).with_suffix(" ms"))
+        .add_message::<TextureCoarse>()
+        .add_message::<TextureTokens>()
         .register_type::<DisconSettings>()
         .register_type::<GenerateTexture>()
         .register_type::<GeneratedTexture>()
         .register_type::<TextureProgress>()
+        .register_type::<PriorityByDistance>()
+        .register_type::<TextureCoarse>()
+        .register_type::<TextureTokens>()
         .register_type::<TextureReady>()
         .register_type::<TextureFailed>()
         .add_observer(entities::answer_request)
@@ -57,8 +62,10 @@ pub fn build(app: &mut App, model: ModelSource, settings: DisconSettings, kernel
             PreUpdate,
             (
                 model_source::finish_loading.run_if(resource_exists::<LoadingModel>),
-                collect_reports.run_if(resource_exists::<Inbox>),
-                announce,
+                reports::collect_reports.run_if(resource_exists::<Inbox>),
+                reports::announce,
+                reports::give_tokens.run_if(|store: Res<TextureStore>| !store.to_read.is_empty()),
+                statistics::count.run_if(resource_changed::<TextureStore>),
                 entities::update_entities.run_if(|store: Res<TextureStore>| store.news),
             )
                 .chain()
@@ -67,9 +74,11 @@ pub fn build(app: &mut App, model: ModelSource, settings: DisconSettings, kernel
         .add_systems(
             Last,
             (
+                assets::adopt_loaded.run_if(on_message::<AssetEvent<Image>>),
                 forget_unused.run_if(on_message::<AssetEvent<Image>>),
-                trim_memory.run_if(resource_changed::<DisconSettings>),
+                apply_settings.run_if(resource_changed::<DisconSettings>),
                 send_model.run_if(resource_changed::<DisconModel>),
+                priority::prioritise_by_distance.run_if(|store: Res<TextureStore>| store.unfinished() > 0),
                 start_requests.run_if(|store: Res<TextureStore>| !store.to_start.is_empty()),
             )
                 .chain()
@@ -98,7 +107,8 @@ fn send_model(model: Res<DisconModel>, mut outbox: ResMut<Outbox>) {
     }
 }
 
-fn trim_memory(settings: Res<DisconSettings>, mut store: ResMut<TextureStore>) {
+fn apply_settings(settings: Res<DisconSettings>, mut store: ResMut<TextureStore>) {
+    store.max_unfinished = settings.max_unfinished;
     store.trim(settings.memory_cache_bytes);
 }
 
@@ -111,6 +121,7 @@ fn forget_unused(
     for event in events.read() {
         if let AssetEvent::Unused { id } | AssetEvent::Removed { id } = event {
             store.forget(*id, &mut outbox);
+            store.forget_map(*id, &mut outbox);
         }
     }
 }
@@ -139,27 +150,29 @@ fn start_requests(
     for image in std::mem::take(&mut store.to_start) {
         let Some(entry) = store.entries.get(&image) else { continue };
         if let Err(error) = entry.recipe.validate(model) {
-            store.fail(image, GenerationError::Recipe(error.to_string()));
+            let reason = entry.origin.iter().map(|file| format!("{file}: ")).collect::<String>() + &error.to_string();
+            store.fail(image, GenerationError::Recipe(reason));
             continue;
         }
-        let file = disk_file(&settings, model, version.0, &entry.hash, entry.recipe.size);
+        let file = disk_file(&settings, model, *version, &entry.hash, entry.recipe.size);
         let ticket = store.ticket(image);
         match file {
             Some(file) => look_up(file, ticket, ReportSender::clone(&sender)),
-            None => generate(&mut store, &mut outbox, model, ticket, None),
+            None => generate(&mut store, &mut outbox, &settings, model, ticket, None),
         }
     }
 }
 
-fn disk_file(
+/// Where the picture of a recipe is kept on disk, if it is.
+pub fn disk_file(
     settings: &DisconSettings,
     model: &Model,
-    version: u32,
+    version: KernelVersion,
     recipe: &[u8; 32],
     size: (u32, u32),
 ) -> Option<DiskFile> {
     let folder = settings.disk_cache.clone()?;
-    Some(DiskFile { folder, key: disk::key(recipe, &model.digest, version), size, limit: settings.disk_cache_bytes })
+    Some(DiskFile { folder, key: disk::key(recipe, &model.digest, version.0), size, limit: settings.disk_cache_bytes })
 }
 
 fn look_up(file: DiskFile, ticket: Ticket, sender: ReportSender) {
@@ -167,107 +180,50 @@ fn look_up(file: DiskFile, ticket: Ticket, sender: ReportSender) {
     IoTaskPool::get().spawn(look).detach();
 }
 
-fn generate(store: &mut TextureStore, outbox: &mut Outbox, model: &Model, ticket: Ticket, file: Option<DiskFile>) {
+/// Asks the render world for the picture of a texture.
+pub fn generate(
+    store: &mut TextureStore,
+    outbox: &mut Outbox,
+    settings: &DisconSettings,
+    model: &Model,
+    ticket: Ticket,
+    file: Option<DiskFile>,
+) {
     let Some(entry) = store.entry_of(ticket) else { return };
     entry.source = TextureSource::Generated;
-    match plan(model, &entry.recipe) {
-        Ok(plan) => outbox.0.push(Command::Generate(Box::new(Job { ticket, plan, priority: entry.priority, file }))),
-        Err(error) => store.fail(ticket.image, GenerationError::Recipe(error.to_string())),
-    }
+    let goal = if entry.detail == TextureDetail::Coarse { Goal::Coarse } else { Goal::Full };
+    generate_to(store, outbox, settings, model, ticket, goal, file);
 }
 
-/// Applies what the render world and the disk have reported.
-fn collect_reports(
-    inbox: Res<Inbox>,
-    settings: Res<DisconSettings>,
-    version: Res<KernelVersion>,
-    textures: TextureGenerator,
-    mut diagnostics: Diagnostics,
+/// The same up to a goal.
+pub fn generate_to(
+    store: &mut TextureStore,
+    outbox: &mut Outbox,
+    settings: &DisconSettings,
+    model: &Model,
+    ticket: Ticket,
+    goal: Goal,
+    file: Option<DiskFile>,
 ) {
-    let TextureGenerator { mut store, mut images, mut outbox, model } = textures;
-    for report in inbox.0.try_iter() {
-        match report {
-            Report::Progress(ticket, fraction) => {
-                let Some(entry) = store.entry_of(ticket) else { continue };
-                // A texture that is restored after a device was lost stays ready.
-                if !entry.state.is_finished() {
-                    entry.state = TextureState::Generating(fraction);
-                    store.news = true;
-                }
-            }
-            Report::Done(ticket) => finish(&mut store, &mut images, ticket, settings.memory_cache_bytes),
-            Report::Failed(ticket, reason) => {
-                if store.entry_of(ticket).is_some() {
-                    store.fail(ticket.image, GenerationError::Gpu(reason));
-                }
-            }
-            Report::Unusable(reason) => {
-                error!("{reason}");
-                store.fail_all(&GenerationError::Gpu(reason));
-            }
-            Report::DiskLookup(ticket, Some(pixels)) => {
-                if let Some(entry) = store.entry_of(ticket) {
-                    entry.source = TextureSource::Disk;
-                    outbox.0.push(Command::Upload(ticket, pixels));
-                }
-            }
-            Report::DiskLookup(ticket, None) => {
-                let (Some(model), Some(entry)) = (model.get(), store.entry_of(ticket)) else { continue };
-                let file = disk_file(&settings, model, version.0, &entry.hash, entry.recipe.size);
-                generate(&mut store, &mut outbox, model, ticket, file);
-            }
-            Report::Spent(ms) => diagnostics.add_measurement(&GPU_MILLISECONDS, || f64::from(ms)),
-            Report::DeviceReplaced => restore_all(&mut store, &mut outbox, &model),
-        }
-    }
-}
-
-fn finish(store: &mut TextureStore, images: &mut Assets<Image>, ticket: Ticket, memory_bytes: u64) {
+    let read_tokens = store.to_read.contains(&ticket.image) || goal == Goal::Tokens;
     let Some(entry) = store.entry_of(ticket) else { return };
-    if !matches!(entry.state, TextureState::Ready(_)) {
-        entry.state = TextureState::Ready(entry.source);
-        store.to_announce.push(ticket.image);
-        store.news = true;
-    }
-    store.keep(ticket.image, images, memory_bytes);
-}
-
-/// Fills all textures again: their content was lost with the device.
-fn restore_all(store: &mut TextureStore, outbox: &mut Outbox, model: &DisconModel) {
-    store.unusable = None;
-    outbox.0.clear();
-    if let Some(model) = model.get() {
-        outbox.0.push(Command::UseModel(model.clone()));
-    }
-    store.to_start.clear();
-    for (image, entry) in &store.entries {
-        outbox.0.push(Command::Clear(*image));
-        if !matches!(entry.state, TextureState::Failed(_)) {
-            store.to_start.push(*image);
-        }
-    }
-}
-
-/// Sends the messages of finished textures, one per request.
-fn announce(
-    mut store: ResMut<TextureStore>,
-    mut ready: MessageWriter<TextureReady>,
-    mut failed: MessageWriter<TextureFailed>,
-) {
-    if store.to_announce.is_empty() {
-        return;
-    }
-    for image in std::mem::take(&mut store.to_announce) {
-        let Some(entry) = store.entries.get(&image) else { continue };
-        let recipe = entry.recipe.clone();
-        match &entry.state {
-            TextureState::Ready(_) => {
-                ready.write(TextureReady { image, recipe, source: entry.source });
-            }
-            TextureState::Failed(error) => {
-                failed.write(TextureFailed { image, recipe, error: error.clone() });
-            }
-            TextureState::Waiting | TextureState::Generating(_) => {}
-        }
-    }
+    let plan = match plan(model, &entry.recipe) {
+        Ok(plan) => plan,
+        Err(error) => return store.fail(ticket.image, GenerationError::Recipe(error.to_string())),
+    };
+    let coarse = match entry.detail {
+        TextureDetail::Full => settings.coarse_first,
+        TextureDetail::Direct => false,
+        TextureDetail::Coarse => true,
+    };
+    outbox.0.push(Command::Generate(Box::new(Job {
+        ticket,
+        plan,
+        priority: entry.priority,
+        file,
+        goal,
+        coarse,
+        read_tokens,
+        paused: entry.paused,
+    })));
 }

@@ -1,5 +1,6 @@
 //! The final texture, allocated when it is asked for.
 
+use crate::sampling::MapKind;
 use crate::sampling::recipe::SIZE_RANGE;
 use bevy::asset::RenderAssetUsages;
 use bevy::image::{ImageAddressMode, ImageFilterMode, ImageSampler, ImageSamplerDescriptor};
@@ -41,6 +42,20 @@ pub fn target_image((width, height): (u32, u32)) -> Image {
         anisotropy_clamp: 16,
         ..default()
     });
+    image
+}
+
+/// An image for a map that is derived from a texture of this size: numbers, not colours, else as [`target_image`].
+pub fn map_image(size: (u32, u32), kind: MapKind) -> Image {
+    let mut image = target_image(size);
+    image.texture_descriptor.view_formats = &[];
+    let label = match kind {
+        MapKind::Normal => "discon derived normal map",
+        MapKind::OcclusionRoughnessMetallic => "discon derived occlusion, roughness and metallic",
+        MapKind::Height => "discon derived height map",
+    };
+    image.texture_view_descriptor =
+        Some(TextureViewDescriptor { label: Some(label), usage: Some(TextureUsages::TEXTURE_BINDING), ..default() });
     image
 }
 

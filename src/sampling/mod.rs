@@ -2,12 +2,16 @@
 
 pub mod cost;
 pub mod generate;
+pub mod maps;
 pub mod plan;
 pub mod recipe;
+pub mod recipe_bytes;
+pub mod recipe_query;
 pub mod rng;
 pub mod schedule;
 
 pub use cost::{Cost, count};
 pub use generate::{LATENT_LIMIT, SampleOps, Stage, decode_coarse, run_step};
+pub use maps::{MapKind, MapRules};
 pub use plan::{JobInputs, Plan, PlanShape, Step, plan};
 pub use recipe::{Recipe, RecipeError, Tiling};

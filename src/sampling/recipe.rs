@@ -1,5 +1,6 @@
 //! A recipe: all choices that make one texture.
 
+use super::recipe_bytes::MAX_CLASS_BYTES;
 use crate::model::config::TOKEN_PIXELS;
 use crate::model::{Model, ModelConfig, Wrap};
 use serde::{Deserialize, Serialize};
@@ -33,7 +34,7 @@ pub const MAX_ROUNDS: u32 = 64;
 
 /// All choices of one generation. Equal recipes and equal model files give equal textures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "render", derive(bevy::reflect::Reflect))]
+#[cfg_attr(feature = "render", derive(bevy::reflect::Reflect, bevy::asset::Asset))]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
     /// Name of a class of the model, for example `"brick"`.
@@ -130,6 +131,18 @@ pub enum RecipeError {
         /// What is allowed.
         expected: String,
     },
+    /// The bytes are not a recipe.
+    #[error("recipe: `{field}` at offset {offset} is {found}, expected {expected}")]
+    Bytes {
+        /// First byte of the field.
+        offset: usize,
+        /// The field.
+        field: &'static str,
+        /// What is there.
+        found: String,
+        /// What is allowed.
+        expected: String,
+    },
 }
 
 impl Recipe {
@@ -166,6 +179,13 @@ impl Recipe {
         self
     }
 
+    /// The same recipe with these tokens instead of stage 1, one for each 16x16 pixels in row-major order.
+    #[must_use]
+    pub fn with_tokens(mut self, tokens: Vec<u16>) -> Self {
+        self.tokens = Some(tokens);
+        self
+    }
+
     /// Reads the text form; `origin` stands in messages.
     ///
     /// # Errors
@@ -184,14 +204,14 @@ impl Recipe {
         (self.size.0 as usize / TOKEN_PIXELS, self.size.1 as usize / TOKEN_PIXELS)
     }
 
-    /// Checks every field against the model.
+    /// Checks what needs no model: sizes, numbers and the count of tokens.
     ///
     /// # Errors
     /// The first field that is out of range, with the range.
-    pub fn validate(&self, model: &Model) -> Result<(), RecipeError> {
-        let config: &ModelConfig = &model.discon.config;
-        if !config.classes.contains(&self.class) {
-            return Err(RecipeError::UnknownClass { found: self.class.clone(), known: config.classes.join(", ") });
+    pub fn check_ranges(&self) -> Result<(), RecipeError> {
+        if self.class.is_empty() || self.class.len() > MAX_CLASS_BYTES {
+            let expected = format!("a name of 1 to {MAX_CLASS_BYTES} bytes");
+            return Err(RecipeError::OutOfRange { field: "class", found: format!("\"{}\"", self.class), expected });
         }
         for (field, side) in [("size.0 (width)", self.size.0), ("size.1 (height)", self.size.1)] {
             if !SIZE_RANGE.contains(&side) || !side.is_multiple_of(TOKEN_PIXELS as u32) {
@@ -219,6 +239,32 @@ impl Recipe {
                 return Err(RecipeError::OutOfRange { field, found: value.to_string(), expected });
             }
         }
+        self.check_token_count()
+    }
+
+    fn check_token_count(&self) -> Result<(), RecipeError> {
+        let Some(tokens) = &self.tokens else { return Ok(()) };
+        let (columns, rows) = self.token_grid();
+        if tokens.len() == columns * rows {
+            return Ok(());
+        }
+        Err(RecipeError::OutOfRange {
+            field: "tokens (count)",
+            found: tokens.len().to_string(),
+            expected: format!("{} for a texture of {}x{}", columns * rows, self.size.0, self.size.1),
+        })
+    }
+
+    /// Checks every field against the model.
+    ///
+    /// # Errors
+    /// The first field that is out of range, with the range.
+    pub fn validate(&self, model: &Model) -> Result<(), RecipeError> {
+        let config: &ModelConfig = &model.discon.config;
+        if !config.classes.contains(&self.class) {
+            return Err(RecipeError::UnknownClass { found: self.class.clone(), known: config.classes.join(", ") });
+        }
+        self.check_ranges()?;
         if let Some(style) = self.style.filter(|style| *style as usize >= config.styles) {
             let expected = format!("below {}, the number of styles of the model", config.styles);
             return Err(RecipeError::OutOfRange { field: "style", found: style.to_string(), expected });
@@ -228,14 +274,6 @@ impl Recipe {
 
     fn validate_tokens(&self, config: &ModelConfig) -> Result<(), RecipeError> {
         let Some(tokens) = &self.tokens else { return Ok(()) };
-        let (columns, rows) = self.token_grid();
-        if tokens.len() != columns * rows {
-            return Err(RecipeError::OutOfRange {
-                field: "tokens (count)",
-                found: tokens.len().to_string(),
-                expected: format!("{} for a texture of {}x{}", columns * rows, self.size.0, self.size.1),
-            });
-        }
         let size = config.tokenizer.codebook_size;
         if let Some(token) = tokens.iter().find(|token| usize::from(**token) >= size) {
             let expected = format!("below {size}, the size of the codebook");

@@ -24,7 +24,7 @@ fn the_budget_changes_the_number_of_frames_and_never_the_picture() {
 #[test]
 fn textures_of_higher_priority_come_first() {
     let Some(mut game) = Game::new(DisconSettings::default()) else { return };
-    let images: Vec<Handle<Image>> = [(20, 0), (21, -5), (22, 7), (23, 0)]
+    let images: Vec<Handle<Image>> = [(20, 0.0), (21, -5.0), (22, 0.5), (23, 0.0)]
         .into_iter()
         .map(|(seed, priority)| {
             let ask = move |mut generator: TextureGenerator| generator.generate_with_priority(recipe(seed), priority);

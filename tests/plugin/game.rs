@@ -24,6 +24,8 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 pub struct Heard {
     pub ready: Vec<TextureReady>,
     pub failed: Vec<TextureFailed>,
+    pub coarse: Vec<TextureCoarse>,
+    pub tokens: Vec<TextureTokens>,
     pub generated: Vec<TextureGenerated>,
     pub not_generated: Vec<TextureNotGenerated>,
 }
@@ -31,8 +33,12 @@ pub struct Heard {
 pub fn listen(
     mut ready: MessageReader<TextureReady>,
     mut failed: MessageReader<TextureFailed>,
+    mut coarse: MessageReader<TextureCoarse>,
+    mut tokens: MessageReader<TextureTokens>,
     mut heard: ResMut<Heard>,
 ) {
+    heard.coarse.extend(coarse.read().cloned());
+    heard.tokens.extend(tokens.read().cloned());
     heard.ready.extend(ready.read().cloned());
     heard.failed.extend(failed.read().cloned());
 }
@@ -68,7 +74,21 @@ impl Game {
     pub fn with(wgpu: WgpuSettings, model: ModelSource, settings: DisconSettings) -> Self {
         // A test that failed has left nothing behind that matters.
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut app = Self::bare(wgpu);
+        Self::start(Self::bare(wgpu), alone, model, settings)
+    }
+
+    /// An app whose asset server reads `folder`, and knows `discon://` paths.
+    pub fn with_assets(folder: &Path) -> Option<Self> {
+        common::gpu()?;
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut app = App::new();
+        app.add_plugins(DisconSourcePlugin);
+        let assets = AssetPlugin { file_path: folder.to_string_lossy().into_owned(), ..default() };
+        Self::add_renderer(&mut app, assets, WgpuSettings::default());
+        Some(Self::start(app, alone, ModelSource::Loaded(model()), DisconSettings::default()))
+    }
+
+    fn start(mut app: App, alone: MutexGuard<'static, ()>, model: ModelSource, settings: DisconSettings) -> Self {
         app.add_plugins(DisconPlugin { model, settings })
             .init_resource::<Heard>()
             .add_systems(Update, listen)
@@ -84,17 +104,21 @@ impl Game {
     /// The least that the plugin needs: no window, no cameras, no `CorePipelinePlugin`.
     pub fn bare(wgpu: WgpuSettings) -> App {
         let mut app = App::new();
+        Self::add_renderer(&mut app, AssetPlugin::default(), wgpu);
+        app
+    }
+
+    fn add_renderer(app: &mut App, assets: AssetPlugin, wgpu: WgpuSettings) {
         app.add_plugins((
             MinimalPlugins,
             TransformPlugin,
-            AssetPlugin::default(),
+            assets,
             WindowPlugin { primary_window: None, exit_condition: ExitCondition::DontExit, ..default() },
             bevy::mesh::MeshPlugin,
             bevy::camera::CameraPlugin,
             RenderPlugin { render_creation: RenderCreation::Automatic(Box::new(wgpu)), ..default() },
             ImagePlugin::default(),
         ));
-        app
     }
 
     pub fn heard(&self) -> &Heard {

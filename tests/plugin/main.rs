@@ -1,9 +1,12 @@
 //! Does the plugin do in a game what it says? Whole apps without a window, on a tiny model with random weights.
 #![cfg(feature = "render")]
 
+mod assets;
 mod budget;
 mod caches;
 #[path = "../common/mod.rs"]
 mod common;
 mod game;
+mod life;
+mod maps;
 mod requests;

@@ -1,0 +1,69 @@
+//! An early picture, refined later: what the discrete tokens show, and what the continuous stage adds.
+//!
+//! ```text
+//! cargo run --release --example coarse_first -- [--screenshot FILE]
+//! ```
+//!
+//! The upper row stops at the picture of the tokens; the lower row has the same recipes up to the decoder's last detail
+//! and shows its coarse pictures first. Space refines the upper row too.
+
+mod common;
+
+use bevy::prelude::*;
+use bevy_discon::prelude::*;
+
+const CLASSES: [&str; 4] = ["brick", "stone_wall", "wood_planks", "rust"];
+
+fn main() -> AppExit {
+    App::new()
+        .add_plugins((DefaultPlugins, DisconPlugin::default(), common::ScreenshotPlugin))
+        .add_systems(Startup, (hang, common::look_at_wall))
+        .add_systems(Update, (refine, report))
+        .run()
+}
+
+/// A wall of the upper row.
+#[derive(Component)]
+struct Upper;
+
+fn hang(
+    mut textures: TextureGenerator,
+    mut meshes: ResMut<Assets<Mesh>>,
+    mut materials: ResMut<Assets<StandardMaterial>>,
+    mut commands: Commands,
+) {
+    let mesh = meshes.add(Rectangle::from_length(1.35));
+    for (x, class) in [-2.2, -0.73, 0.73, 2.2].into_iter().zip(CLASSES) {
+        // Equal recipes would share one texture; another detail seed gives it another, with the same tokens.
+        let lower = Recipe::new(class).with_seed(4);
+        let upper = Recipe { detail_seed: Some(1), ..lower.clone() };
+        let upper = textures.request(GenerateTexture::new(upper).with_detail(TextureDetail::Coarse));
+        let lower = textures.generate(lower);
+        let mut wall = |texture: Handle<Image>, y: f32| {
+            let material = MeshMaterial3d(materials.add(StandardMaterial::from(texture)));
+            commands.spawn((Mesh3d(mesh.clone()), material, Transform::from_xyz(x, y, 0.0))).id()
+        };
+        let entity = wall(upper.clone(), 0.73);
+        wall(lower, -0.73);
+        commands.entity(entity).insert((Upper, GeneratedTexture(upper)));
+    }
+}
+
+fn refine(
+    keys: Res<ButtonInput<KeyCode>>,
+    walls: Query<&GeneratedTexture, With<Upper>>,
+    mut textures: TextureGenerator,
+) {
+    if keys.just_pressed(KeyCode::Space) {
+        walls.iter().for_each(|texture| textures.refine(&texture.0));
+    }
+}
+
+fn report(time: Res<Time>, mut coarse: MessageReader<TextureCoarse>, mut ready: MessageReader<TextureReady>) {
+    for coarse in coarse.read() {
+        info!("{:.1} s: {} has its coarse picture", time.elapsed_secs(), coarse.recipe.class);
+    }
+    for ready in ready.read() {
+        info!("{:.1} s: {} is refined", time.elapsed_secs(), ready.recipe.class);
+    }
+}

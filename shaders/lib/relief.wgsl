@@ -1,0 +1,20 @@
+// The picture as a relief: light is high. Used by the kernels that derive maps.
+
+// Pixel that stands for one outside of the picture: on the opposite side, or the nearest.
+fn inside(at: vec2<i32>) -> vec2<i32> {
+    let size = vec2<i32>(i32(params.width), i32(params.height));
+    let around = ((at % size) + size) % size;
+    let nearest = clamp(at, vec2(0), size - 1);
+    return select(nearest, around, vec2(params.wrap_x, params.wrap_y) == vec2(1u));
+}
+
+fn height_at(at: vec2<i32>) -> f32 {
+    let colour = textureLoad(picture, inside(at), 0).rgb;
+    let light = dot(colour, vec3(0.2126, 0.7152, 0.0722));
+    return select(light, 1.0 - light, params.relief < 0.0);
+}
+
+// Rounded here, since drivers may round the store differently.
+fn as_bytes(value: vec3<f32>) -> vec4<f32> {
+    return vec4(floor(clamp(value, vec3(0.0), vec3(1.0)) * 255.0 + 0.5) / 255.0, 1.0);
+}

@@ -1,0 +1,190 @@
+//! Recipes as files: `NAME.discon.ron` and `NAME.discon`, loaded as a [`Recipe`] or as the [`Image`] that it makes.
+
+use super::link::Outbox;
+use super::store::TextureStore;
+use super::target::target_image;
+use crate::sampling::{Recipe, RecipeError};
+use bevy::asset::io::Reader;
+use bevy::asset::{AssetApp, AssetLoader, AssetPath, AsyncReadExt, LoadContext};
+use bevy::platform::collections::HashMap;
+use bevy::prelude::*;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Extensions of the text and of the binary form.
+const EXTENSIONS: &[&str] = &["discon.ron", "discon"];
+/// Most bytes of a file: the largest text form, with 4096 tokens, takes 25 kB.
+const MAX_FILE_BYTES: u64 = 1 << 16;
+
+/// A file that is no recipe.
+#[derive(Debug, thiserror::Error)]
+pub enum RecipeFileError {
+    /// The file cannot be read.
+    #[error("{path}: {error}")]
+    Read {
+        /// The file.
+        path: String,
+        /// The reason.
+        error: std::io::Error,
+    },
+    /// The file is no recipe: file, position or field, and what is allowed.
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
+}
+
+/// Loads a recipe file as [`Recipe`]: `asset_server.load::<Recipe>("moss.discon.ron")`.
+#[derive(Clone, Copy, Debug, Default, TypePath)]
+pub struct RecipeLoader;
+
+impl AssetLoader for RecipeLoader {
+    type Asset = Recipe;
+    type Settings = ();
+    type Error = RecipeFileError;
+
+    async fn load(
+        &self,
+        reader: &mut dyn Reader,
+        (): &(),
+        context: &mut LoadContext<'_>,
+    ) -> Result<Recipe, RecipeFileError> {
+        read(reader, context.path()).await
+    }
+
+    fn extensions(&self) -> &[&str] {
+        EXTENSIONS
+    }
+}
+
+/// Loads a recipe file as the texture it makes: `asset_server.load::<Image>("moss.discon.ron")`.
+///
+/// The image shows the neutral colour at first and is filled in place, like one of
+/// [`TextureGenerator`](super::TextureGenerator). Reloading the file generates it anew; the old picture stays until then.
+#[derive(Clone, Debug, Default, TypePath)]
+pub struct RecipeImageLoader {
+    loaded: LoadedRecipes,
+}
+
+impl AssetLoader for RecipeImageLoader {
+    type Asset = Image;
+    type Settings = ();
+    type Error = RecipeFileError;
+
+    async fn load(
+        &self,
+        reader: &mut dyn Reader,
+        (): &(),
+        context: &mut LoadContext<'_>,
+    ) -> Result<Image, RecipeFileError> {
+        let recipe = read(reader, context.path()).await?;
+        let image = target_image(recipe.size);
+        self.loaded.lock().insert(context.path().clone_owned(), recipe);
+        Ok(image)
+    }
+
+    fn extensions(&self) -> &[&str] {
+        EXTENSIONS
+    }
+}
+
+/// Recipes whose images are on their way to `Assets<Image>`. A loader does not know the id of its asset, but its path.
+#[derive(Resource, Clone, Debug, Default)]
+pub struct LoadedRecipes(Arc<Mutex<HashMap<AssetPath<'static>, Recipe>>>);
+
+impl LoadedRecipes {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<AssetPath<'static>, Recipe>> {
+        // Nothing in the map can be half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Adds the loaders. In `Plugin::finish`: they need the asset server, and the plugin may be added before it.
+pub fn register(app: &mut App) {
+    if app.world().get_resource::<AssetServer>().is_none() {
+        return;
+    }
+    let loaded = app.world_mut().get_resource_or_init::<LoadedRecipes>().clone();
+    app.init_asset::<Recipe>()
+        .register_asset_reflect::<Recipe>()
+        .register_asset_loader(RecipeLoader)
+        .register_asset_loader(RecipeImageLoader { loaded });
+}
+
+/// Turns images that were loaded from recipe files into requests.
+pub fn adopt_loaded(
+    mut events: MessageReader<AssetEvent<Image>>,
+    server: Res<AssetServer>,
+    loaded: Res<LoadedRecipes>,
+    mut store: ResMut<TextureStore>,
+    mut images: ResMut<Assets<Image>>,
+    mut outbox: ResMut<Outbox>,
+) {
+    for event in events.read() {
+        let (AssetEvent::Added { id } | AssetEvent::Modified { id }) = event else { continue };
+        let Some(path) = server.get_path(*id).map(AssetPath::into_owned) else { continue };
+        let Some(recipe) = loaded.lock().remove(&path) else { continue };
+        store.adopt(*id, recipe, path.to_string(), &mut images, &mut outbox);
+    }
+}
+
+async fn read(reader: &mut dyn Reader, path: &AssetPath<'static>) -> Result<Recipe, RecipeFileError> {
+    let path = path.to_string();
+    let mut bytes = Vec::new();
+    let mut limited = reader.take(MAX_FILE_BYTES + 1);
+    if let Err(error) = limited.read_to_end(&mut bytes).await {
+        return Err(RecipeFileError::Read { path, error });
+    }
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        let message = format!("the file is longer than {MAX_FILE_BYTES} bytes, which no recipe is");
+        return Err(RecipeError::Syntax { origin: path, message }.into());
+    }
+    Ok(parse(&bytes, path)?)
+}
+
+/// Either form: no text starts like the binary one.
+fn parse(bytes: &[u8], origin: String) -> Result<Recipe, RecipeError> {
+    let syntax = |message: String| RecipeError::Syntax { origin: origin.clone(), message };
+    if bytes.starts_with(b"DSCN") || origin.ends_with(".discon") {
+        return Recipe::from_bytes(bytes).map_err(|error| syntax(error.to_string()));
+    }
+    let text = std::str::from_utf8(bytes).map_err(|error| syntax(error.to_string()))?;
+    let recipe = Recipe::from_ron(text, &origin)?;
+    match recipe.check_ranges() {
+        Ok(()) => Ok(recipe),
+        Err(error @ RecipeError::OutOfRange { field, .. }) => {
+            let (line, column) = position(text, field).unwrap_or((1, 1));
+            Err(syntax(format!("{line}:{column}: {error}")))
+        }
+        Err(error) => Err(syntax(error.to_string())),
+    }
+}
+
+/// Line and column, from 1, where a field is named in the text form.
+fn position(text: &str, field: &str) -> Option<(usize, usize)> {
+    let word = |c: char| c.is_alphanumeric() || c == '_';
+    let name = field.split(|c| !word(c)).next()?;
+    let named = |at: usize| {
+        text[at + name.len()..].trim_start().starts_with(':') && !text[..at].chars().next_back().is_some_and(word)
+    };
+    let at = text.match_indices(name).map(|(at, _)| at).find(|at| named(*at))?;
+    let start = text[..at].rfind('\n').map_or(0, |end| end + 1);
+    Some((1 + text[..at].matches('\n').count(), 1 + text[start..at].chars().count()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_files_name_file_position_and_field() {
+        for (text, expected) in [
+            ("(\n    class: \"brick\",\n    sed: 1)", ["a.discon.ron", "3:", "sed"]),
+            ("(class: \"brick\",\n  size: (100, 64))", ["a.discon.ron", "2:3", "width"]),
+            ("(class: \"brick\",\n guidance: 9.0)", ["a.discon.ron", "2:2", "1 to 8"]),
+            ("(class: \"brick\", latent_rounds: 0)", ["a.discon.ron", "1:18", "1 to 64"]),
+            ("(seed: 1)", ["a.discon.ron", "1:", "class"]),
+            ("DSCN", ["a.discon.ron", "offset 4", "version"]),
+        ] {
+            let error = parse(text.as_bytes(), "a.discon.ron".into()).expect_err("the file is wrong").to_string();
+            assert!(expected.iter().all(|part| error.contains(part)), "{text}: {error}");
+        }
+    }
+}

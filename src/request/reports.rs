@@ -1,0 +1,180 @@
+//! From reports of the render world and the disk to states, messages and caches.
+
+use super::entities::TextureDetail;
+use super::events::{GenerationError, TextureCoarse, TextureFailed, TextureReady, TextureSource, TextureTokens};
+use super::generator::TextureGenerator;
+use super::link::{Command, Goal, Inbox, Outbox, Report, Ticket};
+use super::model_source::DisconModel;
+use super::settings::DisconSettings;
+use super::statistics::GPU_MILLISECONDS;
+use super::store::{TextureState, TextureStore};
+use super::systems::{KernelVersion, disk_file, generate};
+use bevy::diagnostic::Diagnostics;
+use bevy::prelude::*;
+
+/// Applies what the render world and the disk have reported.
+pub fn collect_reports(
+    inbox: Res<Inbox>,
+    version: Res<KernelVersion>,
+    settings: Res<DisconSettings>,
+    textures: TextureGenerator,
+    mut diagnostics: Diagnostics,
+) {
+    let TextureGenerator { mut store, mut images, mut outbox, model } = textures;
+    for report in inbox.0.try_iter() {
+        match report {
+            Report::Progress(ticket, fraction) => progress(&mut store, ticket, fraction),
+            Report::Coarse(ticket) => {
+                coarse(&mut store, ticket);
+                store.derive_maps_of(ticket.image, &mut outbox);
+            }
+            Report::Tokens(ticket, tokens) => {
+                if let Some(entry) = store.entry_of(ticket) {
+                    entry.tokens = Some(tokens);
+                }
+            }
+            Report::Done(ticket) => {
+                finish(&mut store, &mut images, ticket, settings.memory_cache_bytes);
+                store.derive_maps_of(ticket.image, &mut outbox);
+            }
+            Report::Failed(ticket, reason) => fail(&mut store, ticket, reason),
+            Report::Unusable(reason) => {
+                error!("{reason}");
+                store.fail_all(&GenerationError::Gpu(reason));
+            }
+            Report::DiskLookup(ticket, Some(pixels)) => {
+                if let Some(entry) = store.entry_of(ticket) {
+                    entry.source = TextureSource::Disk;
+                    outbox.0.push(Command::Upload(ticket, pixels));
+                }
+            }
+            Report::DiskLookup(ticket, None) => {
+                let (Some(model), Some(entry)) = (model.get(), store.entry_of(ticket)) else { continue };
+                let file = disk_file(&settings, model, *version, &entry.hash, entry.recipe.size);
+                generate(&mut store, &mut outbox, &settings, model, ticket, file);
+            }
+            Report::Spent(ms) => diagnostics.add_measurement(&GPU_MILLISECONDS, || f64::from(ms)),
+            Report::DeviceReplaced => restore_all(&mut store, &mut outbox, &model),
+        }
+    }
+}
+
+fn progress(store: &mut TextureStore, ticket: Ticket, fraction: f32) {
+    let Some(entry) = store.entry_of(ticket) else { return };
+    // A texture that is restored after a device was lost stays ready.
+    if !entry.state.is_finished() {
+        entry.state = TextureState::Generating(fraction);
+        store.news = true;
+    }
+}
+
+fn coarse(store: &mut TextureStore, ticket: Ticket) {
+    let Some(entry) = store.entry_of(ticket) else { return };
+    // It stops here, unless somebody has asked for more meanwhile.
+    if entry.detail == TextureDetail::Coarse {
+        entry.state = TextureState::Coarse;
+    }
+    // Once, also if a device is lost.
+    if !std::mem::replace(&mut entry.coarse, true) {
+        store.counts.coarse += 1;
+        store.to_announce_coarse.push(ticket.image);
+    }
+    store.news = true;
+}
+
+fn finish(store: &mut TextureStore, images: &mut Assets<Image>, ticket: Ticket, memory_bytes: u64) {
+    let Some(entry) = store.entry_of(ticket) else { return };
+    entry.coarse = true;
+    if !matches!(entry.state, TextureState::Ready(_)) {
+        let source = entry.source;
+        entry.state = TextureState::Ready(source);
+        store.counts.finished(source);
+        store.to_announce.push(ticket.image);
+        store.news = true;
+    }
+    store.keep(ticket.image, images, memory_bytes);
+}
+
+fn fail(store: &mut TextureStore, ticket: Ticket, reason: String) {
+    let Some(entry) = store.entry_of(ticket) else { return };
+    if matches!(entry.state, TextureState::Ready(_)) {
+        // It has its picture: only its tokens could not be had.
+        warn!("the tokens of a texture of class {} could not be read: {reason}", entry.recipe.class);
+        store.to_read.retain(|image| *image != ticket.image);
+        return;
+    }
+    store.fail(ticket.image, GenerationError::Gpu(reason));
+}
+
+/// Fills all textures again: their content was lost with the device.
+fn restore_all(store: &mut TextureStore, outbox: &mut Outbox, model: &DisconModel) {
+    store.unusable = None;
+    outbox.0.clear();
+    if let Some(model) = model.get() {
+        outbox.0.push(Command::UseModel(model.clone()));
+    }
+    store.to_start.clear();
+    store.clear_maps(outbox);
+    for (image, entry) in &mut store.entries {
+        outbox.0.push(Command::Clear(*image, None));
+        entry.tokens_asked = false;
+        if !matches!(entry.state, TextureState::Failed(_)) {
+            store.to_start.push(*image);
+        }
+    }
+}
+
+/// Sends the messages of finished textures, one per request.
+pub fn announce(
+    mut store: ResMut<TextureStore>,
+    mut coarse: MessageWriter<TextureCoarse>,
+    mut ready: MessageWriter<TextureReady>,
+    mut failed: MessageWriter<TextureFailed>,
+) {
+    if store.to_announce.is_empty() && store.to_announce_coarse.is_empty() {
+        return;
+    }
+    for image in std::mem::take(&mut store.to_announce_coarse) {
+        let Some(entry) = store.entries.get(&image) else { continue };
+        coarse.write(TextureCoarse { image, recipe: entry.recipe.clone() });
+    }
+    for image in std::mem::take(&mut store.to_announce) {
+        let Some(entry) = store.entries.get(&image) else { continue };
+        let recipe = entry.recipe.clone();
+        match &entry.state {
+            TextureState::Ready(_) => {
+                ready.write(TextureReady { image, recipe, source: entry.source });
+            }
+            TextureState::Failed(error) => {
+                failed.write(TextureFailed { image, recipe, error: error.clone() });
+            }
+            TextureState::Waiting | TextureState::Generating(_) | TextureState::Coarse => {}
+        }
+    }
+}
+
+/// Sends the tokens that are known, and samples those of textures that came without.
+pub fn give_tokens(
+    settings: Res<DisconSettings>,
+    textures: TextureGenerator,
+    mut messages: MessageWriter<TextureTokens>,
+) {
+    let TextureGenerator { mut store, mut outbox, model, .. } = textures;
+    for image in std::mem::take(&mut store.to_read) {
+        let Some(entry) = store.entries.get_mut(&image) else { continue };
+        if let Some(tokens) = entry.tokens.clone() {
+            messages.write(TextureTokens { image, recipe: entry.recipe.clone().with_tokens(tokens) });
+            continue;
+        }
+        if matches!(entry.state, TextureState::Failed(_)) {
+            continue;
+        }
+        let ticket = Ticket { image, number: entry.attempt };
+        let without =
+            entry.state.is_finished() && !std::mem::replace(&mut entry.tokens_asked, entry.state.is_finished());
+        if let Some(model) = model.get().filter(|_| without) {
+            super::systems::generate_to(&mut store, &mut outbox, &settings, model, ticket, Goal::Tokens, None);
+        }
+        store.to_read.push(image);
+    }
+}

@@ -1,0 +1,398 @@
+//! The binary form of a recipe, `NAME.discon`: small enough for one network packet, tokens included.
+//!
+//! All numbers are little-endian. Optional parts are there when their bit of `flags` is set.
+//!
+//! | field | bytes | |
+//! |---|---|---|
+//! | `magic` | 4 | `DSCN` |
+//! | `version` | 1 | [`VERSION`] |
+//! | `flags` | 1 | bit 0 detail seed, bit 1 style, bit 2 tokens |
+//! | `length` | 2 | of the whole, checksum included |
+//! | `class` | 1 + n | length, then UTF-8 |
+//! | `seed` | 8 | |
+//! | `detail_seed` | 8 | optional |
+//! | `size` | 2 x 2 | width, height |
+//! | `tiling` | 1 | bit 0 along x, bit 1 along y |
+//! | `style` | 4 | optional |
+//! | `guidance`, `token_temperature`, `latent_temperature` | 3 x 4 | f32 |
+//! | `token_rounds`, `latent_rounds`, `flow_steps` | 3 x 1 | |
+//! | `tokens` | 1 + n | optional: bits of a token, then the tokens, first bit lowest; their number follows from `size` |
+//! | `checksum` | 8 | first bytes of the BLAKE3 hash of all before |
+//!
+//! A texture of 256x256 has 256 tokens: 320 bytes at 10 bits, below 450 in all.
+
+use super::recipe::{Recipe, RecipeError, Tiling};
+
+/// Version of the format; readers refuse others.
+pub const VERSION: u8 = 1;
+/// Most bytes of a class name.
+pub const MAX_CLASS_BYTES: usize = 64;
+/// Most bytes of a whole recipe: one of 1024x1024 with tokens of 16 bits needs 8.3 kB.
+pub const MAX_BYTES: usize = 1 << 14;
+
+const MAGIC: &[u8; 4] = b"DSCN";
+const CHECKSUM_BYTES: usize = 8;
+const HAS_DETAIL_SEED: u8 = 1;
+const HAS_STYLE: u8 = 2;
+const HAS_TOKENS: u8 = 4;
+
+impl Recipe {
+    /// The binary form, canonical: equal recipes have equal bytes.
+    ///
+    /// # Errors
+    /// A field that is out of the range of every model, or a class name of more than [`MAX_CLASS_BYTES`] bytes.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, RecipeError> {
+        self.check_ranges()?;
+        let flag = |has: bool, bit: u8| if has { bit } else { 0 };
+        let flags = flag(self.detail_seed.is_some(), HAS_DETAIL_SEED)
+            | flag(self.style.is_some(), HAS_STYLE)
+            | flag(self.tokens.is_some(), HAS_TOKENS);
+        let mut bytes = MAGIC.to_vec();
+        // The length is known at the end.
+        bytes.extend([VERSION, flags, 0, 0, self.class.len() as u8]);
+        bytes.extend(self.class.as_bytes());
+        bytes.extend(self.seed.to_le_bytes());
+        bytes.extend(self.detail_seed.iter().flat_map(|seed| seed.to_le_bytes()));
+        for side in [self.size.0, self.size.1] {
+            bytes.extend((side as u16).to_le_bytes());
+        }
+        let wrap = self.tiling.wrap();
+        bytes.push(flag(wrap.x, 1) | flag(wrap.y, 2));
+        bytes.extend(self.style.iter().flat_map(|style| style.to_le_bytes()));
+        for value in [self.guidance, self.token_temperature, self.latent_temperature] {
+            bytes.extend(value.to_le_bytes());
+        }
+        bytes.extend([self.token_rounds, self.latent_rounds, self.flow_steps].map(|rounds| rounds as u8));
+        if let Some(tokens) = &self.tokens {
+            pack(tokens, &mut bytes);
+        }
+        let length = (bytes.len() + CHECKSUM_BYTES) as u16;
+        bytes[6..8].copy_from_slice(&length.to_le_bytes());
+        let checksum = checksum(&bytes);
+        bytes.extend(checksum);
+        Ok(bytes)
+    }
+
+    /// Reads the binary form.
+    ///
+    /// # Errors
+    /// The field that is damaged, missing or out of range, and its place in the bytes. Never panics, and allocates
+    /// no more than the recipe needs, whatever the bytes are. Classes and tokens are checked against a model by
+    /// [`Recipe::validate`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, RecipeError> {
+        let mut reader = Reader { bytes, at: 0, fields: Vec::new() };
+        let flags = reader.header()?;
+        let class = reader.class()?;
+        let seed = u64::from_le_bytes(reader.take("seed")?);
+        let detail_seed =
+            if flags & HAS_DETAIL_SEED > 0 { Some(u64::from_le_bytes(reader.take("detail_seed")?)) } else { None };
+        let width = u16::from_le_bytes(reader.take("size.0 (width)")?);
+        let height = u16::from_le_bytes(reader.take("size.1 (height)")?);
+        let [tiling] = reader.take("tiling")?;
+        let tiling = match tiling {
+            0 => Tiling::None,
+            1 => Tiling::X,
+            2 => Tiling::Y,
+            3 => Tiling::Both,
+            other => return Err(reader.error("tiling", other, "0 to 3")),
+        };
+        let style = if flags & HAS_STYLE > 0 { Some(u32::from_le_bytes(reader.take("style")?)) } else { None };
+        let guidance = f32::from_le_bytes(reader.take("guidance")?);
+        let token_temperature = f32::from_le_bytes(reader.take("token_temperature")?);
+        let latent_temperature = f32::from_le_bytes(reader.take("latent_temperature")?);
+        let [token_rounds] = reader.take("token_rounds")?;
+        let [latent_rounds] = reader.take("latent_rounds")?;
+        let [flow_steps] = reader.take("flow_steps")?;
+        let mut recipe = Self {
+            class,
+            seed,
+            detail_seed,
+            size: (width.into(), height.into()),
+            tiling,
+            style,
+            guidance,
+            token_temperature,
+            latent_temperature,
+            token_rounds: token_rounds.into(),
+            latent_rounds: latent_rounds.into(),
+            flow_steps: flow_steps.into(),
+            tokens: None,
+        };
+        // Before the tokens: their number follows from a size that must be sound.
+        recipe.check_ranges().map_err(|error| reader.located(error))?;
+        if flags & HAS_TOKENS > 0 {
+            let (columns, rows) = recipe.token_grid();
+            recipe.tokens = Some(reader.tokens(columns * rows)?);
+        }
+        let left = reader.bytes.len() - reader.at;
+        if left > 0 {
+            return Err(reader.error("end", format!("{left} bytes that no field takes"), "the checksum"));
+        }
+        Ok(recipe)
+    }
+}
+
+fn checksum(bytes: &[u8]) -> [u8; CHECKSUM_BYTES] {
+    let mut short = [0; CHECKSUM_BYTES];
+    short.copy_from_slice(&blake3::hash(bytes).as_bytes()[..CHECKSUM_BYTES]);
+    short
+}
+
+/// Bits that hold every token, at least one.
+fn bits_of(tokens: &[u16]) -> u32 {
+    let largest = tokens.iter().copied().max().unwrap_or(0);
+    (u16::BITS - largest.leading_zeros()).max(1)
+}
+
+fn pack(tokens: &[u16], bytes: &mut Vec<u8>) {
+    let bits = bits_of(tokens);
+    bytes.push(bits as u8);
+    let (mut held, mut count) = (0u32, 0);
+    for token in tokens {
+        held |= u32::from(*token) << count;
+        count += bits;
+        while count >= 8 {
+            bytes.push(held as u8);
+            held >>= 8;
+            count -= 8;
+        }
+    }
+    if count > 0 {
+        bytes.push(held as u8);
+    }
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    /// Where each field starts, for errors that are found later.
+    fields: Vec<(&'static str, usize)>,
+}
+
+impl<'a> Reader<'a> {
+    /// Checks the frame before anything else is believed; the flags.
+    fn header(&mut self) -> Result<u8, RecipeError> {
+        if self.bytes.len() > MAX_BYTES {
+            return Err(self.error("length", self.bytes.len(), format!("at most {MAX_BYTES} bytes")));
+        }
+        let magic: [u8; 4] = self.take("magic")?;
+        if magic != *MAGIC {
+            return Err(self.error("magic", magic.escape_ascii(), "DSCN, the mark of a binary recipe"));
+        }
+        let [version] = self.take("version")?;
+        if version != VERSION {
+            return Err(self.error("version", version, format!("{VERSION}")));
+        }
+        let [flags] = self.take("flags")?;
+        let length = usize::from(u16::from_le_bytes(self.take("length")?));
+        let fits = length == self.bytes.len() && length >= self.at + CHECKSUM_BYTES;
+        if !fits {
+            return Err(self.error("length", self.bytes.len(), format!("{length} bytes, as the header says")));
+        }
+        let (body, found) = self.bytes.split_at(length - CHECKSUM_BYTES);
+        if checksum(body) != found {
+            self.fields.push(("checksum", body.len()));
+            return Err(self.error("checksum", "another", "that of the bytes before it: the recipe is damaged"));
+        }
+        // No field may reach into the checksum.
+        self.bytes = body;
+        if flags > HAS_DETAIL_SEED | HAS_STYLE | HAS_TOKENS {
+            return Err(self.error("flags", flags, "0 to 7"));
+        }
+        Ok(flags)
+    }
+
+    fn class(&mut self) -> Result<String, RecipeError> {
+        let [length] = self.take("class (length)")?;
+        let bytes = self.slice("class", length.into())?;
+        let class = std::str::from_utf8(bytes).map(ToString::to_string);
+        class.map_err(|_| self.error("class", "no text", "a name in UTF-8"))
+    }
+
+    fn tokens(&mut self, count: usize) -> Result<Vec<u16>, RecipeError> {
+        let [bits] = self.take("tokens (bits)")?;
+        if !(1..=16).contains(&bits) {
+            return Err(self.error("tokens (bits)", bits, "1 to 16"));
+        }
+        let bits = u32::from(bits);
+        let packed = self.slice("tokens", (count * bits as usize).div_ceil(8))?;
+        let mut packed = packed.iter();
+        let (mut held, mut held_bits) = (0u32, 0);
+        let mut tokens = Vec::with_capacity(count);
+        for _ in 0..count {
+            while held_bits < bits {
+                held |= u32::from(packed.next().copied().unwrap_or(0)) << held_bits;
+                held_bits += 8;
+            }
+            tokens.push((held & ((1 << bits) - 1)) as u16);
+            held >>= bits;
+            held_bits -= bits;
+        }
+        // One recipe has one form, so that hashes of bytes mean something.
+        if held != 0 || bits_of(&tokens) != bits {
+            return Err(self.error(
+                "tokens (bits)",
+                bits,
+                "the fewest bits that hold all tokens, and zeros after them",
+            ));
+        }
+        Ok(tokens)
+    }
+
+    fn take<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], RecipeError> {
+        let slice = self.slice(field, N)?;
+        let mut out = [0; N];
+        out.copy_from_slice(slice);
+        Ok(out)
+    }
+
+    fn slice(&mut self, field: &'static str, count: usize) -> Result<&'a [u8], RecipeError> {
+        self.fields.push((field, self.at));
+        let left = self.bytes.len().saturating_sub(self.at);
+        if left < count {
+            return Err(self.error(field, format!("cut off after {left} bytes"), format!("{count} bytes")));
+        }
+        self.at += count;
+        Ok(&self.bytes[self.at - count..self.at])
+    }
+
+    fn error(&self, field: &'static str, found: impl ToString, expected: impl ToString) -> RecipeError {
+        let place = self.fields.iter().rev().find(|(name, _)| *name == field);
+        let offset = place.map_or(self.at, |(_, offset)| *offset);
+        RecipeError::Bytes { offset, field, found: found.to_string(), expected: expected.to_string() }
+    }
+
+    /// An error of the ranges, with the place of its field.
+    fn located(&self, error: RecipeError) -> RecipeError {
+        match error {
+            RecipeError::OutOfRange { field, found, expected } => self.error(field, found, expected),
+            other => other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A recipe of the usual size with everything that is optional.
+    fn full() -> Recipe {
+        let mut recipe = Recipe::new("mossy_stone_wall").with_seed(u64::MAX - 3);
+        recipe.detail_seed = Some(99);
+        recipe.style = Some(70_000);
+        recipe.tiling = Tiling::X;
+        recipe.guidance = 2.25;
+        recipe.tokens = Some((0..256).map(|at: u32| (at.wrapping_mul(2_654_435_761) >> 22) as u16).collect());
+        recipe
+    }
+
+    fn numbers(seed: u64) -> impl FnMut() -> u64 {
+        let mut state = seed;
+        move || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state >> 33
+        }
+    }
+
+    #[test]
+    fn what_was_written_is_read_and_a_usual_texture_fits_512_bytes() {
+        let bytes = full().to_bytes().expect("the recipe is sound");
+        assert!(bytes.len() <= 512, "{} bytes", bytes.len());
+        assert_eq!(Recipe::from_bytes(&bytes), Ok(full()));
+        let mut next = numbers(1);
+        for tiling in [Tiling::Both, Tiling::X, Tiling::Y, Tiling::None] {
+            for bits in 0..=16 {
+                let (columns, rows) = (4 + next() % 61, 4 + next() % 61);
+                let mut recipe = Recipe::new("b").with_size(16 * columns as u32, 16 * rows as u32).with_seed(next());
+                recipe.tiling = tiling;
+                recipe.detail_seed = next().is_multiple_of(2).then(&mut next);
+                recipe.style = next().is_multiple_of(2).then(|| next() as u32);
+                let mask = ((1u32 << bits) - 1) as u16;
+                recipe.tokens = (bits > 0).then(|| (0..columns * rows).map(|_| next() as u16 & mask).collect());
+                let bytes = recipe.to_bytes().expect("the recipe is sound");
+                assert_eq!(Recipe::from_bytes(&bytes), Ok(recipe), "{bits} bits");
+            }
+        }
+    }
+
+    #[test]
+    fn every_changed_byte_and_every_other_length_is_an_error_with_place_and_field() {
+        let sound = full().to_bytes().expect("the recipe is sound");
+        let mut next = numbers(2);
+        for at in 0..sound.len() {
+            for change in [1, 0x80, 1 + (next() % 255) as u8] {
+                let mut damaged = sound.clone();
+                damaged[at] ^= change;
+                let error = Recipe::from_bytes(&damaged).expect_err("the byte was changed").to_string();
+                assert!(error.contains('`') && error.contains("offset"), "byte {at}: {error}");
+            }
+            assert!(Recipe::from_bytes(&sound[..at]).is_err(), "cut after {at} bytes");
+        }
+        let mut longer = sound;
+        longer.push(0);
+        assert!(Recipe::from_bytes(&longer).is_err(), "one byte more");
+    }
+
+    /// Gives changed bytes a sound length and checksum, so that the fields behind them are reached.
+    fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
+        bytes.truncate(bytes.len() - CHECKSUM_BYTES);
+        let length = (bytes.len() + CHECKSUM_BYTES) as u16;
+        bytes[6..8].copy_from_slice(&length.to_le_bytes());
+        let checksum = checksum(&bytes);
+        bytes.extend(checksum);
+        bytes
+    }
+
+    #[test]
+    fn hostile_fields_with_a_sound_checksum_give_an_error_or_a_recipe_within_all_ranges() {
+        let sound = full().to_bytes().expect("the recipe is sound");
+        let mut next = numbers(3);
+        let (mut errors, mut recipes) = (0, 0);
+        for round in 0..20_000 {
+            let mut bytes = sound.clone();
+            for _ in 0..1 + round % 4 {
+                let at = 8 + next() as usize % (bytes.len() - 8 - CHECKSUM_BYTES);
+                match next() % 8 {
+                    2 => bytes[5] = next() as u8 % 9,
+                    0 => bytes.truncate(at + 1 + CHECKSUM_BYTES),
+                    1 => bytes.insert(at, next() as u8),
+                    _ => bytes[at] = next() as u8,
+                }
+            }
+            match Recipe::from_bytes(&sealed(bytes.clone())) {
+                Ok(recipe) => {
+                    recipes += 1;
+                    assert_eq!(recipe.to_bytes(), Ok(sealed(bytes)), "one recipe has one form");
+                }
+                Err(_) => errors += 1,
+            }
+        }
+        assert!(errors > 1_000 && recipes > 1_000, "both happen: {errors} errors, {recipes} recipes");
+    }
+
+    #[test]
+    fn errors_name_the_field_and_where_it_starts() {
+        let plain = Recipe::new("brick").to_bytes().expect("the recipe is sound");
+        // magic 4, version, flags, length 2, class 1 + 5, seed 8: the width starts at 22, tiling at 26.
+        for (at, value, field, offset) in [
+            (9, 0xff, "`class`", "offset 9"),
+            (22, 1, "`size.0 (width)`", "offset 22"),
+            (26, 9, "`tiling`", "offset 26"),
+            (30, 0xff, "`guidance`", "offset 27"),
+            (39, 0, "`token_rounds`", "offset 39"),
+            (5, 8, "`flags`", "offset 5"),
+            (5, HAS_TOKENS, "`tokens (bits)`", "offset 42"),
+            (8, 255, "`class`", "offset 9"),
+        ] {
+            let mut bytes = plain.clone();
+            bytes[at] = value;
+            let error = Recipe::from_bytes(&sealed(bytes)).expect_err("the field is wrong").to_string();
+            assert!(error.contains(field) && error.contains(offset), "byte {at}: {error}");
+        }
+        assert_eq!(plain.len(), 42 + CHECKSUM_BYTES);
+        let mut unfit = Recipe::new("brick").with_size(70, 64);
+        assert!(unfit.to_bytes().is_err_and(|error| error.to_string().contains("width")));
+        unfit = Recipe::new("b".repeat(MAX_CLASS_BYTES + 1));
+        assert!(unfit.to_bytes().is_err_and(|error| error.to_string().contains("class")));
+    }
+}

@@ -1,0 +1,85 @@
+//! Maps that are derived from generated textures, and materials made of them.
+
+use super::game::*;
+use bevy_discon::model::Wrap;
+use bevy_discon::reference::maps::{Picture, derive};
+
+const RULES: MapRules = MapRules { relief: 0.05, occlusion: 0.7, roughness: 0.55, wear: 0.5, metallic: 0.25 };
+
+fn off(found: &[u8], base: &[u8], kind: MapKind, wrap: Wrap) -> Option<u8> {
+    let expected = derive(Picture { pixels: base, size: (64, 64), wrap }, kind, &RULES);
+    assert_eq!(found.len(), expected.len());
+    found.iter().zip(&expected).map(|(a, b)| a.abs_diff(*b)).max()
+}
+
+#[test]
+fn maps_are_neutral_at_first_and_follow_the_texture() {
+    let Some(mut game) = Game::new(DisconSettings::default().with_budget_ms(0.1)) else { return };
+    let mut recipe = recipe(80);
+    recipe.tiling = Tiling::X;
+    let request = GenerateTexture::new(recipe.clone()).with_detail(TextureDetail::Coarse);
+    let ask = move |mut generator: TextureGenerator| {
+        let base = generator.request(request.clone());
+        (generator.derive_maps(&base, &RULES), generator.derive_maps(&base, &RULES), base)
+    };
+    let (maps, same, base) = game.0.world_mut().run_system_once_with_result(ask);
+    assert_eq!(maps, same, "equal questions have one answer");
+    let kinds = [
+        (maps.normal.clone(), MapKind::Normal),
+        (maps.occlusion_roughness_metallic.clone(), MapKind::OcclusionRoughnessMetallic),
+        (maps.height.clone(), MapKind::Height),
+    ];
+    game.until("the maps exist", |game| {
+        let images = game.0.sub_app(RenderApp).world().resource::<RenderAssets<GpuImage>>();
+        kinds.iter().all(|(map, _)| images.get(map).is_some())
+    });
+    for (map, kind) in &kinds {
+        let neutral = RULES.neutral(*kind);
+        assert!(game.picture(map).chunks_exact(4).all(|pixel| pixel == neutral), "{kind:?}");
+    }
+    let wrap = Wrap { x: true, y: false };
+    for full in [false, true] {
+        game.until("the picture", |game| if full { game.is_ready(&base) } else { game.store().is_coarse(&base) });
+        game.frames(4);
+        let picture = rgb(&game.picture(&base));
+        for (map, kind) in &kinds {
+            let found = rgb(&game.picture(map));
+            // Roots of a driver may cross the border between two bytes.
+            assert!(off(&found, &picture, *kind, wrap) <= Some(1), "{kind:?}, full {full}");
+            assert!(game.pixels(map, 6).expect("the map exists")[..3] != [0; 3], "mip levels are filled");
+        }
+        let id = base.id();
+        game.0.world_mut().run_system_once_with_result(move |mut generator: TextureGenerator| generator.refine(id));
+    }
+    let late = game.0.world_mut().run_system_once_with_result({
+        let base = base.clone();
+        let rules = MapRules { relief: -0.05, ..RULES };
+        move |mut generator: TextureGenerator| generator.derive_map(&base, MapKind::Height, &rules)
+    });
+    assert_ne!(late, maps.height, "other rules give another map");
+    game.frames(6);
+    let (up, down) = (game.picture(&maps.height), game.picture(&late));
+    let sums = up.chunks_exact(4).zip(down.chunks_exact(4)).map(|(a, b)| u16::from(a[0]) + u16::from(b[0]));
+    assert!(sums.into_iter().all(|sum| (254..=256).contains(&sum)), "a map of a finished texture is derived at once");
+}
+
+#[cfg(feature = "material")]
+#[test]
+fn an_entity_with_a_request_and_a_material_is_dressed_in_the_same_frame() {
+    let Some(mut game) = Game::new(DisconSettings::default()) else { return };
+    game.0.init_asset::<StandardMaterial>();
+    let look = DisconMaterial { parallax: true, ..DisconMaterial::new(RULES) };
+    let entity = game.0.world_mut().spawn((GenerateTexture::new(recipe(81)), look)).id();
+    game.0.world_mut().flush();
+    let world = game.0.world();
+    let handle = world.get::<MeshMaterial3d<StandardMaterial>>(entity).expect("it has a material").0.clone();
+    let material = world.resource::<Assets<StandardMaterial>>().get(&handle).expect("the material exists").clone();
+    let base = game.texture_of(entity);
+    assert_eq!(material.base_color_texture, Some(base.clone()));
+    assert_eq!(material.occlusion_texture, material.metallic_roughness_texture, "packed as glTF does");
+    let normal = material.normal_map_texture.clone().expect("it has normals");
+    game.until("the texture is ready", |game| game.is_ready(&base));
+    game.frames(4);
+    let (picture, found) = (rgb(&game.picture(&base)), rgb(&game.picture(&normal)));
+    assert!(off(&found, &picture, MapKind::Normal, Wrap::BOTH) <= Some(1));
+}
