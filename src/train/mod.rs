@@ -21,6 +21,7 @@ pub mod run;
 pub mod samples;
 pub mod tape;
 pub mod tokenizer;
+mod wide;
 pub mod workers;
 
 use crate::model::{ConfigError, WeightsError};

@@ -6,6 +6,7 @@
 
 use super::TrainError;
 use super::learner::Learner;
+use super::wide::wide;
 use crate::model::{ParamId, ParamTable, Role, Weights};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::HashMap;
@@ -69,6 +70,60 @@ pub struct ParamSet {
     pub notes: HashMap<String, String>,
 }
 
+/// The numbers of one optimiser step of one parameter.
+struct Step<'a> {
+    adam: &'a AdamW,
+    /// Factor on the gradient.
+    scale: f32,
+    rate: f32,
+    /// Factor on the value.
+    decay: f32,
+    /// Share of the average that stays.
+    keep: f32,
+    /// Corrections of the moments for their start at 0.
+    correct_1: f32,
+    correct_2: f32,
+}
+
+wide! {
+    /// Sum of squares, in f64: the gradient of a whole network has millions of small terms.
+    fn sum_of_squares(values: &[f32]) -> f64 {
+        const LANES: usize = 8;
+        let mut lanes = [0.0f64; LANES];
+        let chunks = values.chunks_exact(LANES);
+        let rest: f64 = chunks.remainder().iter().map(|value| f64::from(*value) * f64::from(*value)).sum();
+        for chunk in chunks {
+            for lane in 0..LANES {
+                lanes[lane] += f64::from(chunk[lane]) * f64::from(chunk[lane]);
+            }
+        }
+        rest + lanes.iter().sum::<f64>()
+    }
+
+    /// One step of AdamW and of the moving average.
+    fn move_values(
+        value: &mut [f32],
+        average: &mut [f32],
+        moment_1: &mut [f32],
+        moment_2: &mut [f32],
+        gradient: &[f32],
+        step: &Step,
+    ) {
+        let Step { adam, scale, rate, decay, keep, correct_1, correct_2 } = *step;
+        let (new_1, new_2, epsilon) = (1.0 - adam.beta_1, 1.0 - adam.beta_2, adam.epsilon);
+        let values = value.iter_mut().zip(average.iter_mut());
+        let moments = moment_1.iter_mut().zip(moment_2.iter_mut());
+        for (((value, average), (first, second)), gradient) in values.zip(moments).zip(gradient) {
+            let gradient = gradient * scale;
+            *first += new_1 * (gradient - *first);
+            *second += new_2 * (gradient * gradient - *second);
+            let step = *first * correct_1 / ((*second * correct_2).sqrt() + epsilon);
+            *value = *value * decay - rate * step;
+            *average += (1.0 - keep) * (*value - *average);
+        }
+    }
+}
+
 /// Decay of the moving average once it is warm.
 const AVERAGE_DECAY: f32 = 0.999;
 
@@ -117,7 +172,7 @@ impl ParamSet {
     /// One optimiser step. A gradient is empty where the stage does not train the parameter; then nothing
     /// of it changes. Returns the norm of the gradient before clipping, and makes no step if it is not finite.
     pub fn update(&mut self, gradients: &[Vec<f32>], rate: f32, adam: &AdamW) -> f32 {
-        let square: f64 = gradients.iter().flatten().map(|value| f64::from(*value).powi(2)).sum();
+        let square: f64 = gradients.iter().map(|gradient| sum_of_squares(gradient)).sum();
         let norm = square.sqrt() as f32;
         if !norm.is_finite() {
             return norm;
@@ -134,17 +189,9 @@ impl ParamSet {
             }
             let rate = rate * parameter.rate;
             let decay = if parameter.decays { 1.0 - rate * adam.weight_decay } else { 1.0 };
+            let numbers = Step { adam, scale, rate, decay, keep, correct_1, correct_2 };
             let Trained { value, moment_1, moment_2, average, .. } = parameter;
-            let values = value.iter_mut().zip(average.iter_mut());
-            let moments = moment_1.iter_mut().zip(moment_2.iter_mut());
-            for (((value, average), (first, second)), gradient) in values.zip(moments).zip(gradient) {
-                let gradient = gradient * scale;
-                *first += (1.0 - adam.beta_1) * (gradient - *first);
-                *second += (1.0 - adam.beta_2) * (gradient * gradient - *second);
-                let step = *first * correct_1 / ((*second * correct_2).sqrt() + adam.epsilon);
-                *value = *value * decay - rate * step;
-                *average += (1.0 - keep) * (*value - *average);
-            }
+            move_values(value, average, moment_1, moment_2, gradient, &numbers);
         }
         norm
     }

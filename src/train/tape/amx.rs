@@ -86,15 +86,19 @@ impl Tiles {
                 let steps = deep.div_ceil(STEP);
                 // SAFETY: `new` has found the vector instructions, and the ranges are inside the matrix.
                 unsafe { pack(&mut self.right, b, Side::Right, [left, wide], [top, deep]) };
-                for row in (0..rows).step_by(BLOCK) {
-                    let tall = BLOCK.min(rows - row);
+                // Rows of a transposed factor lie side by side in memory: many at once are read in order.
+                let chunk = if a.transposed { COLUMNS } else { BLOCK };
+                for start in (0..rows).step_by(chunk) {
+                    let high = chunk.min(rows - start);
                     // SAFETY: as above.
-                    unsafe { pack(&mut self.left, a, Side::Left, [row, tall], [top, deep]) };
-                    for column in (0..wide).step_by(BLOCK) {
-                        let at = row * y_stride + left + column;
-                        let size = [tall, BLOCK.min(wide - column)];
-                        let panel = column / LINES * steps;
-                        self.block(panel, steps, &mut y[at..], y_stride, size, add || top > 0);
+                    unsafe { pack(&mut self.left, a, Side::Left, [start, high], [top, deep]) };
+                    for place in (0..high)
+                        .step_by(BLOCK)
+                        .flat_map(|row| (0..wide).step_by(BLOCK).map(move |column| [row, column]))
+                    {
+                        let size = [BLOCK.min(high - place[0]), BLOCK.min(wide - place[1])];
+                        let at = (start + place[0]) * y_stride + left + place[1];
+                        self.block(place, steps, &mut y[at..], y_stride, size, add || top > 0);
                     }
                 }
             }
@@ -103,9 +107,10 @@ impl Tiles {
         unsafe { asm!("tilerelease", options(nomem, nostack, preserves_flags)) };
     }
 
-    /// The product of the left panels and of the right panels from tile `panel` on; y begins at the block.
-    fn block(&mut self, panel: usize, steps: usize, y: &mut [f32], stride: usize, size: [usize; 2], add: bool) {
-        let (left, right) = (&self.left[..2 * steps], &self.right[panel..panel + 2 * steps]);
+    /// The product of the panels of row and column `place` of what is packed; y begins at the block.
+    fn block(&mut self, place: [usize; 2], steps: usize, y: &mut [f32], stride: usize, size: [usize; 2], add: bool) {
+        let [left, right] = place.map(|first| first / LINES * steps);
+        let (left, right) = (&self.left[left..left + 2 * steps], &self.right[right..right + 2 * steps]);
         if size == [BLOCK, BLOCK] {
             assert!((BLOCK - 1) * stride + BLOCK <= y.len(), "the block is inside the result");
             // SAFETY: two panels of `steps` tiles each are inside the slices, and the block is inside `y`.

@@ -1,6 +1,6 @@
 //! Loops over rows, forwards and backwards. `width` numbers per row everywhere.
 
-use super::wide::{dot, exp, exp_row, largest, wide};
+use crate::train::wide::{LANES, dot, exp, exp_row, largest, wide};
 
 /// Added under the root of every norm; part of the model's definition.
 const NORM_EPSILON: f32 = 1e-6;
@@ -222,7 +222,6 @@ wide! {
 /// Sum of the products of three rows.
 #[inline(always)]
 fn dot_3(a: &[f32], b: &[f32], c: &[f32]) -> f32 {
-    use super::wide::LANES;
     let mut lanes = [0.0f32; LANES];
     let whole = a.len() / LANES * LANES;
     let chunks = a[..whole].chunks_exact(LANES).zip(b.chunks_exact(LANES)).zip(c.chunks_exact(LANES));

@@ -17,7 +17,6 @@ mod ops;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod pack;
 mod product;
-mod wide;
 
 pub use losses::TapeLoss;
 pub use product::{Matrix, Products};

@@ -2,8 +2,8 @@
 
 use super::product::Matrix;
 use std::arch::x86_64::{
-    __m512i, _mm512_cvtne2ps_pbh, _mm512_loadu_si512, _mm512_maskz_loadu_ps, _mm512_permutexvar_epi16,
-    _mm512_setzero_ps, _mm512_setzero_si512, _mm512_shuffle_i32x4, _mm512_store_si512, _mm512_unpackhi_epi32,
+    __m512i, _MM_HINT_T0, _mm_prefetch, _mm512_cvtne2ps_pbh, _mm512_loadu_si512, _mm512_maskz_loadu_ps,
+    _mm512_permutexvar_epi16, _mm512_setzero_si512, _mm512_shuffle_i32x4, _mm512_store_si512, _mm512_unpackhi_epi32,
     _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
 };
 
@@ -13,6 +13,9 @@ pub(super) const LINES: usize = 16;
 pub(super) const STEP: usize = 32;
 /// Size of a tile.
 pub(super) const TILE_BYTES: usize = 64 * LINES;
+
+/// How far ahead of a row's numbers the next ones are fetched.
+const AHEAD: usize = 64;
 
 /// 16 lines of 32 bf16 numbers.
 #[repr(C, align(64))]
@@ -42,33 +45,34 @@ pub(super) unsafe fn pack(tiles: &mut Vec<Tile>, matrix: Matrix, side: Side, out
     }
     // Stored rows run along the outer dimension in a left factor as it is and in a transposed right factor.
     let rows_are_outer = (side == Side::Left) != matrix.transposed;
-    for panel in 0..panels {
+    for place in 0..panels * steps {
+        // Along stored rows first, which is the order of memory.
+        let (panel, step) =
+            if rows_are_outer { (place / steps, place % steps) } else { (place % panels, place / panels) };
         let first = (panel * LINES).min(outer[1]);
         let lines = LINES.min(outer[1] - first);
-        for step in 0..steps {
-            let top = step * STEP;
-            let deep = STEP.min(inner[1] - top);
-            let (row, column) =
-                if rows_are_outer { (outer[0] + first, inner[0] + top) } else { (inner[0] + top, outer[0] + first) };
-            let tile = &mut tiles[panel * steps + step];
-            if lines == 0 {
-                tile.0.fill(0);
-                continue;
+        let top = step * STEP;
+        let deep = STEP.min(inner[1] - top);
+        let tile = &mut tiles[panel * steps + step];
+        if lines == 0 {
+            tile.0.fill(0);
+            continue;
+        }
+        let (row, column) =
+            if rows_are_outer { (outer[0] + first, inner[0] + top) } else { (inner[0] + top, outer[0] + first) };
+        let source = matrix.values[row * matrix.stride + column..].as_ptr();
+        // SAFETY: the caller vouches for instructions and ranges; `source` begins at the part to be packed.
+        let packed = unsafe {
+            if rows_are_outer {
+                whole_lines(source, matrix.stride, lines, deep)
+            } else {
+                pairs(source, matrix.stride, deep, lines)
             }
-            let source = &matrix.values[row * matrix.stride + column..];
-            // SAFETY: the caller vouches for instructions and ranges; `source` begins at the part to be packed.
-            let packed = unsafe {
-                if rows_are_outer {
-                    whole_lines(source.as_ptr(), matrix.stride, lines, deep)
-                } else {
-                    pairs(source.as_ptr(), matrix.stride, deep, lines)
-                }
-            };
-            let packed = if matrix.transposed { transpose(packed) } else { packed };
-            for (line, packed) in packed.into_iter().enumerate() {
-                // SAFETY: a tile has 16 lines of 64 bytes and is aligned to 64.
-                unsafe { _mm512_store_si512(tile.0.as_mut_ptr().add(line * STEP).cast(), packed) };
-            }
+        };
+        let packed = if matrix.transposed { transpose(packed) } else { packed };
+        for (line, packed) in packed.into_iter().enumerate() {
+            // SAFETY: a tile has 16 lines of 64 bytes and is aligned to 64.
+            unsafe { _mm512_store_si512(tile.0.as_mut_ptr().add(line * STEP).cast(), packed) };
         }
     }
 }
@@ -86,10 +90,12 @@ fn first(count: usize) -> u16 {
 unsafe fn whole_lines(source: *const f32, stride: usize, rows: usize, columns: usize) -> [__m512i; LINES] {
     let (low, high) = (first(columns), first(columns.saturating_sub(16)));
     let mut lines = [_mm512_setzero_si512(); LINES];
-    for (row, line) in lines.iter_mut().enumerate().take(rows) {
+    // No early end: a loop of fixed length stays in registers.
+    for row in 0..LINES {
+        let (low, high) = if row < rows { (low, high) } else { (0, 0) };
         // SAFETY: masked numbers are not touched, and the address itself may lie anywhere.
-        *line = unsafe {
-            let from = source.add(row * stride);
+        lines[row] = unsafe {
+            let from = source.wrapping_add(row * stride);
             let (a, b) = (_mm512_maskz_loadu_ps(low, from), _mm512_maskz_loadu_ps(high, from.wrapping_add(16)));
             std::mem::transmute::<_, __m512i>(_mm512_cvtne2ps_pbh(b, a))
         };
@@ -118,16 +124,19 @@ unsafe fn pairs(source: *const f32, stride: usize, rows: usize, columns: usize) 
     let mut lines = [_mm512_setzero_si512(); LINES];
     // SAFETY: the order has 64 bytes.
     let order = unsafe { _mm512_loadu_si512(INTERLEAVED.as_ptr().cast()) };
-    for (line, packed) in lines.iter_mut().enumerate().take(rows.div_ceil(2)) {
-        // SAFETY: rows that are not there are not read, and masked numbers are not touched.
-        unsafe {
-            let from = source.add(2 * line * stride);
-            let a = _mm512_maskz_loadu_ps(mask, from);
-            let second = 2 * line + 1 < rows;
-            let b = if second { _mm512_maskz_loadu_ps(mask, from.add(stride)) } else { _mm512_setzero_ps() };
+    for line in 0..LINES {
+        let masks = [2 * line, 2 * line + 1].map(|row| if row < rows { mask } else { 0 });
+        let from = source.wrapping_add(2 * line * stride);
+        // The processor does not foresee this many rows side by side.
+        _mm_prefetch::<_MM_HINT_T0>(from.wrapping_add(AHEAD).cast());
+        _mm_prefetch::<_MM_HINT_T0>(from.wrapping_add(stride + AHEAD).cast());
+        // SAFETY: masked numbers are not touched, and the addresses themselves may lie anywhere.
+        lines[line] = unsafe {
+            let a = _mm512_maskz_loadu_ps(masks[0], from);
+            let b = _mm512_maskz_loadu_ps(masks[1], from.wrapping_add(stride));
             let both = std::mem::transmute::<_, __m512i>(_mm512_cvtne2ps_pbh(b, a));
-            *packed = _mm512_permutexvar_epi16(order, both);
-        }
+            _mm512_permutexvar_epi16(order, both)
+        };
     }
     lines
 }

@@ -50,12 +50,12 @@ macro_rules! wide {
                 fn eight($($argument: $type),*) $(-> $result)? {
                     body($($argument),*)
                 }
-                match $crate::train::tape::wide::level() {
+                match $crate::train::wide::level() {
                     // SAFETY: the level is only reported on machines with exactly these instructions.
-                    $crate::train::tape::wide::Level::Avx512 => return unsafe { sixteen($($argument),*) },
+                    $crate::train::wide::Level::Avx512 => return unsafe { sixteen($($argument),*) },
                     // SAFETY: as above.
-                    $crate::train::tape::wide::Level::Avx2 => return unsafe { eight($($argument),*) },
-                    $crate::train::tape::wide::Level::Base => {}
+                    $crate::train::wide::Level::Avx2 => return unsafe { eight($($argument),*) },
+                    $crate::train::wide::Level::Base => {}
                 }
             }
             body($($argument),*)
@@ -126,7 +126,14 @@ pub(super) fn largest(row: &[f32]) -> f32 {
     best
 }
 
-/// Replaces a row by `e^(x - shift)` and returns the sum.
+/// `e^x` for `x` up to 0, and 0 below -60: less than any sum of a softmax can show, and its products would
+/// otherwise fall into the range of numbers that processors compute a hundred times slower.
+#[inline(always)]
+fn share(x: f32) -> f32 {
+    if x < -60.0 { 0.0 } else { exp(x) }
+}
+
+/// Replaces a row by `e^(x - shift)`, with `shift` the largest, and returns the sum.
 #[inline(always)]
 pub(super) fn exp_row(row: &mut [f32], shift: f32) -> f32 {
     let mut lanes = [0.0f32; LANES];
@@ -134,13 +141,13 @@ pub(super) fn exp_row(row: &mut [f32], shift: f32) -> f32 {
     let mut chunks = row.chunks_exact_mut(LANES);
     for chunk in &mut chunks {
         for lane in 0..LANES {
-            let value = exp(chunk[lane] - shift);
+            let value = share(chunk[lane] - shift);
             chunk[lane] = value;
             lanes[lane] += value;
         }
     }
     for value in chunks.into_remainder() {
-        *value = exp(*value - shift);
+        *value = share(*value - shift);
         total += *value;
     }
     total + sum_lanes(&lanes)
