@@ -74,8 +74,19 @@ impl Tiles {
         allowed().then(|| Self { left: Vec::new(), right: Vec::new(), edge })
     }
 
-    /// See [`super::Products::product`], which has checked that all matrices are inside their slices and not empty.
-    pub fn product(&mut self, a: Matrix, b: Matrix, shape: [usize; 3], y: &mut [f32], y_stride: usize, add: bool) {
+    /// See [`super::Products::product_then`], which has checked that all matrices are inside their slices and not
+    /// empty.
+    #[expect(clippy::too_many_arguments, reason = "one argument per term of the formula")]
+    pub fn product(
+        &mut self,
+        a: Matrix,
+        b: Matrix,
+        shape: [usize; 3],
+        y: &mut [f32],
+        y_stride: usize,
+        add: bool,
+        finish: &mut dyn FnMut(usize, &mut [f32]),
+    ) {
         let [rows, inner, columns] = shape;
         // SAFETY: `new` made this value, so tiles are allowed; the configuration is a valid one.
         unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const CONFIG, options(nostack, preserves_flags)) };
@@ -99,6 +110,9 @@ impl Tiles {
                         let size = [BLOCK.min(high - place[0]), BLOCK.min(wide - place[1])];
                         let at = (start + place[0]) * y_stride + left + place[1];
                         self.block(place, steps, &mut y[at..], y_stride, size, add || top > 0);
+                    }
+                    if left + wide == columns && top + deep == inner {
+                        finish(start, &mut y[start * y_stride..(start + high - 1) * y_stride + columns]);
                     }
                 }
             }
