@@ -32,9 +32,9 @@ pub fn level() -> Level {
 
 /// Defines a function whose body is compiled once per [`Level`]; what it calls must be `#[inline(always)]`.
 macro_rules! wide {
-    ($($(#[$meta:meta])* fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block)*) => {$(
+    ($($(#[$meta:meta])* $visibility:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block)*) => {$(
         $(#[$meta])*
-        pub(super) fn $name($($argument: $type),*) $(-> $result)? {
+        $visibility fn $name($($argument: $type),*) $(-> $result)? {
             #[inline(always)]
             #[allow(clippy::too_many_arguments, reason = "one argument per term of the formula")]
             fn body($($argument: $type),*) $(-> $result)? $body

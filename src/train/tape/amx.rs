@@ -74,8 +74,19 @@ impl Tiles {
         allowed().then(|| Self { left: Vec::new(), right: Vec::new(), edge })
     }
 
-    /// See [`super::Products::product`], which has checked that all matrices are inside their slices and not empty.
-    pub fn product(&mut self, a: Matrix, b: Matrix, shape: [usize; 3], y: &mut [f32], y_stride: usize, add: bool) {
+    /// See [`super::Products::product_then`], which has checked that all matrices are inside their slices and not
+    /// empty.
+    #[expect(clippy::too_many_arguments, reason = "one argument per term of the formula")]
+    pub fn product(
+        &mut self,
+        a: Matrix,
+        b: Matrix,
+        shape: [usize; 3],
+        y: &mut [f32],
+        y_stride: usize,
+        add: bool,
+        finish: &mut dyn FnMut(usize, &mut [f32]),
+    ) {
         let [rows, inner, columns] = shape;
         // SAFETY: `new` made this value, so tiles are allowed; the configuration is a valid one.
         unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const CONFIG, options(nostack, preserves_flags)) };
@@ -99,6 +110,9 @@ impl Tiles {
                         let size = [BLOCK.min(high - place[0]), BLOCK.min(wide - place[1])];
                         let at = (start + place[0]) * y_stride + left + place[1];
                         self.block(place, steps, &mut y[at..], y_stride, size, add || top > 0);
+                    }
+                    if left + wide == columns && top + deep == inner {
+                        finish(start, &mut y[start * y_stride..(start + high - 1) * y_stride + columns]);
                     }
                 }
             }
@@ -133,6 +147,19 @@ impl Tiles {
 /// Tiles must be configured; `left` and `right` point to `2 * steps` tiles, at least one step, and the block must be
 /// writable.
 unsafe fn kernel(left: *const Tile, right: *const Tile, steps: usize, y: *mut f32, stride: usize, add: bool) {
+    // The processor does not foresee where the next block is stored, and stores wait for their lines.
+    for row in 0..BLOCK {
+        let next = y.wrapping_add(row * stride + BLOCK);
+        // SAFETY: a hint that touches nothing, at whatever address.
+        unsafe {
+            asm!(
+                "prefetchw [{next}]",
+                "prefetchw [{next} + 64]",
+                next = in(reg) next,
+                options(nostack, preserves_flags, readonly),
+            );
+        }
+    }
     // SAFETY: the caller vouches for the memory; tile registers are declared as overwritten, flags by default.
     unsafe {
         asm!(

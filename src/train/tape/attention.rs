@@ -68,15 +68,15 @@ pub(super) fn forward(
         });
         for item in 0..layout.grid.items {
             let shares = &mut shares[(item * layout.heads + head) * pairs..][..pairs];
-            products.product(
+            products.product_then(
                 Matrix::new(&input[sizes.part(item, head, 0)..], triple),
                 Matrix::transposed(&input[sizes.part(item, head, 1)..], triple),
                 [sequence, sizes.head, sequence],
                 shares,
                 sequence,
                 false,
+                &mut |first, scores| loops::softmax(scores, &bias[first * sequence..], sequence, sizes.scale),
             );
-            loops::softmax(shares, &bias, sequence, sizes.scale);
             products.product(
                 Matrix::new(shares, sequence),
                 Matrix::new(&input[sizes.part(item, head, 2)..], triple),
@@ -123,10 +123,13 @@ pub(super) fn backward(
             let [query, key, value] = [0, 1, 2].map(|part| sizes.part(item, head, part));
             let dy = &back.dy[sizes.result(item, head)..];
             let values = Matrix::transposed(&back.input[value..], triple);
-            products.product(Matrix::new(dy, wide), values, square, &mut scores, sequence, false);
+            let gradient = Matrix::new(dy, wide);
+            products.product_then(gradient, values, square, &mut scores, sequence, false, &mut |first, scores| {
+                let (shares, bias) = (&shares[first * sequence..], &mut bias[first * sequence..]);
+                loops::softmax_back(scores, shares, bias, sequence, sizes.scale);
+            });
             let turned = Matrix::transposed(shares, sequence);
-            products.product(turned, Matrix::new(dy, wide), tall, &mut dx[value..], triple, add);
-            loops::softmax_back(&mut scores, shares, &mut bias, sequence, sizes.scale);
+            products.product(turned, gradient, tall, &mut dx[value..], triple, add);
             let (plain, turned) = (Matrix::new(&scores, sequence), Matrix::transposed(&scores, sequence));
             products.product(plain, Matrix::new(&back.input[key..], triple), tall, &mut dx[query..], triple, add);
             products.product(turned, Matrix::new(&back.input[query..], triple), tall, &mut dx[key..], triple, add);

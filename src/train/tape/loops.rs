@@ -7,14 +7,14 @@ const NORM_EPSILON: f32 = 1e-6;
 
 wide! {
     /// `y += x`.
-    fn add(y: &mut [f32], x: &[f32]) {
+    pub(super) fn add(y: &mut [f32], x: &[f32]) {
         for (y, x) in y.iter_mut().zip(x) {
             *y += x;
         }
     }
 
     /// `y += bias`, row by row.
-    fn add_row(y: &mut [f32], bias: &[f32]) {
+    pub(super) fn add_row(y: &mut [f32], bias: &[f32]) {
         for y in y.chunks_exact_mut(bias.len()) {
             for (y, bias) in y.iter_mut().zip(bias) {
                 *y += bias;
@@ -23,7 +23,7 @@ wide! {
     }
 
     /// `y += bias + residual`, the bias row by row.
-    fn add_row_and(y: &mut [f32], bias: &[f32], residual: &[f32]) {
+    pub(super) fn add_row_and(y: &mut [f32], bias: &[f32], residual: &[f32]) {
         let width = bias.len();
         for (y, residual) in y.chunks_exact_mut(width).zip(residual.chunks_exact(width)) {
             for ((y, bias), residual) in y.iter_mut().zip(bias).zip(residual) {
@@ -33,7 +33,7 @@ wide! {
     }
 
     /// `y = silu(y + bias)`; `slope` becomes the derivative there unless it is empty.
-    fn silu(y: &mut [f32], bias: &[f32], slope: &mut [f32]) {
+    pub(super) fn silu(y: &mut [f32], bias: &[f32], slope: &mut [f32]) {
         let width = bias.len();
         if slope.is_empty() {
             for y in y.chunks_exact_mut(width) {
@@ -56,7 +56,7 @@ wide! {
     }
 
     /// `slope *= gradient`, and `sums += ` the sums of its columns.
-    fn silu_back(slope: &mut [f32], gradient: &[f32], sums: &mut [f32]) {
+    pub(super) fn silu_back(slope: &mut [f32], gradient: &[f32], sums: &mut [f32]) {
         let width = sums.len();
         for (slope, gradient) in slope.chunks_exact_mut(width).zip(gradient.chunks_exact(width)) {
             for ((slope, gradient), sum) in slope.iter_mut().zip(gradient).zip(sums.iter_mut()) {
@@ -68,7 +68,7 @@ wide! {
     }
 
     /// `sums += ` the sums of the columns of `x`.
-    fn add_columns(sums: &mut [f32], x: &[f32]) {
+    pub(super) fn add_columns(sums: &mut [f32], x: &[f32]) {
         for x in x.chunks_exact(sums.len()) {
             for (sum, x) in sums.iter_mut().zip(x) {
                 *sum += x;
@@ -77,7 +77,7 @@ wide! {
     }
 
     /// `y = x / sqrt(mean(x^2) + epsilon) * gain`; `inverse` keeps one over the root per row.
-    fn norm(y: &mut [f32], x: &[f32], gain: &[f32], inverse: &mut [f32]) {
+    pub(super) fn norm(y: &mut [f32], x: &[f32], gain: &[f32], inverse: &mut [f32]) {
         let width = gain.len();
         for ((y, x), inverse) in y.chunks_exact_mut(width).zip(x.chunks_exact(width)).zip(inverse) {
             let scale = 1.0 / (dot(x, x) / width as f32 + NORM_EPSILON).sqrt();
@@ -89,7 +89,7 @@ wide! {
     }
 
     /// Backwards through [`norm`]: `dx` is written, or added to with `add`, and `gain_gradient` added to.
-    fn norm_back(
+    pub(super) fn norm_back(
         dx: &mut [f32], add: bool, dy: &[f32], x: &[f32], gain: &[f32], inverse: &[f32], gain_gradient: &mut [f32],
     ) {
         let width = gain.len();
@@ -112,7 +112,7 @@ wide! {
     }
 
     /// One row of [`norm`] with `1 + scale` as gain and a shift; returns one over the root.
-    fn modulated_norm_row(y: &mut [f32], x: &[f32], shift: &[f32], scale: &[f32]) -> f32 {
+    pub(super) fn modulated_norm_row(y: &mut [f32], x: &[f32], shift: &[f32], scale: &[f32]) -> f32 {
         let inverse = 1.0 / (dot(x, x) / x.len() as f32 + NORM_EPSILON).sqrt();
         for (((y, x), shift), scale) in y.iter_mut().zip(x).zip(shift).zip(scale) {
             *y = x * inverse * (1.0 + scale) + shift;
@@ -122,7 +122,7 @@ wide! {
 
     /// One row backwards through the norm alone: `dx += inverse * (g - x (g . x) inverse^2 / width)` with
     /// `g = dy * (1 + scale)`.
-    fn modulated_norm_row_back(dx: &mut [f32], dy: &[f32], x: &[f32], scale: &[f32], inverse: f32) {
+    pub(super) fn modulated_norm_row_back(dx: &mut [f32], dy: &[f32], x: &[f32], scale: &[f32], inverse: f32) {
         let along = (dot_3(dy, x, scale) + dot(dy, x)) * inverse * inverse / x.len() as f32;
         for (((dx, dy), x), scale) in dx.iter_mut().zip(dy).zip(x).zip(scale) {
             *dx += inverse * (dy * (1.0 + scale) - x * along);
@@ -130,35 +130,35 @@ wide! {
     }
 
     /// `y += scale * a * b`.
-    fn add_product(y: &mut [f32], a: &[f32], b: &[f32], scale: f32) {
+    pub(super) fn add_product(y: &mut [f32], a: &[f32], b: &[f32], scale: f32) {
         for ((y, a), b) in y.iter_mut().zip(a).zip(b) {
             *y += scale * a * b;
         }
     }
 
     /// `y = x + a * b`.
-    fn sum_and_product(y: &mut [f32], x: &[f32], a: &[f32], b: &[f32]) {
+    pub(super) fn sum_and_product(y: &mut [f32], x: &[f32], a: &[f32], b: &[f32]) {
         for (((y, x), a), b) in y.iter_mut().zip(x).zip(a).zip(b) {
             *y = x + a * b;
         }
     }
 
     /// `y = a + b`.
-    fn sum(y: &mut [f32], a: &[f32], b: &[f32]) {
+    pub(super) fn sum(y: &mut [f32], a: &[f32], b: &[f32]) {
         for ((y, a), b) in y.iter_mut().zip(a).zip(b) {
             *y = a + b;
         }
     }
 
     /// `y *= scale`.
-    fn scale(y: &mut [f32], scale: f32) {
+    pub(super) fn scale(y: &mut [f32], scale: f32) {
         for y in y.iter_mut() {
             *y *= scale;
         }
     }
 
     /// `scores = softmax(scores * scale + bias)`, row by row.
-    fn softmax(scores: &mut [f32], bias: &[f32], width: usize, scale: f32) {
+    pub(super) fn softmax(scores: &mut [f32], bias: &[f32], width: usize, scale: f32) {
         for (row, bias) in scores.chunks_exact_mut(width).zip(bias.chunks_exact(width)) {
             for (score, bias) in row.iter_mut().zip(bias) {
                 *score = *score * scale + bias;
@@ -173,7 +173,7 @@ wide! {
 
     /// Backwards through [`softmax`]: from `d = ` gradient of the shares to `scale * ` gradient of the scores; what
     /// reaches the bias is added to `bias_sum`.
-    fn softmax_back(d: &mut [f32], shares: &[f32], bias_sum: &mut [f32], width: usize, scale: f32) {
+    pub(super) fn softmax_back(d: &mut [f32], shares: &[f32], bias_sum: &mut [f32], width: usize, scale: f32) {
         let rows = d.chunks_exact_mut(width).zip(shares.chunks_exact(width)).zip(bias_sum.chunks_exact_mut(width));
         for ((d, shares), bias_sum) in rows {
             let mean = dot(d, shares);
@@ -186,7 +186,7 @@ wide! {
     }
 
     /// One row of cross entropy: returns it, and writes `scale * (softmax - target)` unless `gradient` is empty.
-    fn entropy_row(logits: &[f32], target: usize, gradient: &mut [f32], scratch: &mut [f32], scale: f32) -> f32 {
+    pub(super) fn entropy_row(logits: &[f32], target: usize, gradient: &mut [f32], scratch: &mut [f32], scale: f32) -> f32 {
         let shift = largest(logits);
         scratch.copy_from_slice(logits);
         let total = exp_row(scratch, shift);
@@ -201,13 +201,13 @@ wide! {
     }
 
     /// True if `row[at]` is the largest number of the row, and the first of its size.
-    fn is_first_largest(row: &[f32], at: usize) -> bool {
+    pub(super) fn is_first_largest(row: &[f32], at: usize) -> bool {
         let best = largest(row);
         row[at] >= best && largest(&row[..at]) < best
     }
 
     /// One row of the weighted square error: returns it, and writes its gradient times `scale` unless that is empty.
-    fn square_row(found: &[f32], target: &[f32], weights: &[f32], gradient: &mut [f32], scale: f32) -> f32 {
+    pub(super) fn square_row(found: &[f32], target: &[f32], weights: &[f32], gradient: &mut [f32], scale: f32) -> f32 {
         for (((gradient, found), target), weight) in gradient.iter_mut().zip(found).zip(target).zip(weights) {
             *gradient = 2.0 * scale * weight * (found - target);
         }

@@ -13,7 +13,17 @@ impl Tiles {
     }
 
     /// Never called.
-    pub fn product(&mut self, _a: Matrix, _b: Matrix, _shape: [usize; 3], _y: &mut [f32], _stride: usize, _add: bool) {
+    #[expect(clippy::too_many_arguments, reason = "the same as the true one")]
+    pub fn product(
+        &mut self,
+        _a: Matrix,
+        _b: Matrix,
+        _shape: [usize; 3],
+        _y: &mut [f32],
+        _stride: usize,
+        _add: bool,
+        _finish: &mut dyn FnMut(usize, &mut [f32]),
+    ) {
         match *self {}
     }
 }

@@ -19,38 +19,20 @@ impl TapeOps {
     fn tracks(&self, id: ParamId) -> bool {
         self.parameters[id.0].differentiate
     }
+}
 
-    /// Bias, activation and residual on top of a product; returns the derivative of the activation if it is needed.
-    fn finish(
-        &mut self,
-        y: &mut Buffer,
-        linear: &Linear,
-        activation: Activation,
-        residual: Option<&TapeTensor>,
-        tracked: bool,
-    ) -> Buffer {
-        let zeros;
-        let bias = match linear.bias {
-            Some(bias) => self.parameters[bias.0].values.as_slice(),
-            None => {
-                zeros = vec![0.0; linear.outputs];
-                &zeros
+/// Bias, activation and residual on top of a product; `slope` becomes the derivative of the activation unless it is
+/// empty.
+fn finish(y: &mut [f32], bias: &[f32], active: bool, slope: &mut [f32], residual: Option<&[f32]>) {
+    match (active, residual) {
+        (false, Some(residual)) => loops::add_row_and(y, bias, residual),
+        (false, None) => loops::add_row(y, bias),
+        (true, residual) => {
+            loops::silu(y, bias, slope);
+            if let Some(residual) = residual {
+                loops::add(y, residual);
             }
-        };
-        let residual = residual.map(|residual| &*self.nodes[residual.index].values);
-        if !silu(activation) {
-            match residual {
-                Some(residual) => loops::add_row_and(y, bias, residual),
-                None => loops::add_row(y, bias),
-            }
-            return Buffer::default();
         }
-        let mut slope = if tracked { self.pool.take(y.len()) } else { Buffer::default() };
-        loops::silu(y, bias, &mut slope);
-        if let Some(residual) = residual {
-            loops::add(y, residual);
-        }
-        slope
     }
 }
 
@@ -98,16 +80,33 @@ impl Ops for TapeOps {
             || self.tracks(linear.weight)
             || linear.bias.is_some_and(|bias| self.tracks(bias))
             || residual.is_some_and(|residual| self.tracked(residual));
+        let active = silu(activation);
         let mut y = self.pool.take(rows * outputs);
-        self.products.product(
+        let mut slope = if active && tracked { self.pool.take(rows * outputs) } else { Buffer::default() };
+        let mut no_bias = Buffer::default();
+        let bias = match linear.bias {
+            Some(bias) => self.parameters[bias.0].values.as_slice(),
+            None => {
+                no_bias = self.pool.zeros(outputs);
+                &no_bias
+            }
+        };
+        let residual_values = residual.map(|residual| &*self.nodes[residual.index].values);
+        self.products.product_then(
             Matrix::new(&self.nodes[x.index].values, inputs),
             Matrix::new(&self.parameters[linear.weight.0].values, outputs),
             [rows, inputs, outputs],
             &mut y,
             outputs,
             false,
+            &mut |first, y| {
+                let part = first * outputs..first * outputs + y.len();
+                let residual = residual_values.map(|residual| &residual[part.clone()]);
+                let slope = if slope.is_empty() { &mut [][..] } else { &mut slope[part] };
+                finish(y, bias, active, slope, residual);
+            },
         );
-        let slope = self.finish(&mut y, linear, activation, residual, tracked);
+        self.pool.give(no_bias);
         let operation = Operation::Linear {
             x: x.index,
             weight: linear.weight,

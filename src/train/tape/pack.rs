@@ -2,7 +2,7 @@
 
 use super::product::Matrix;
 use std::arch::x86_64::{
-    __m512i, _MM_HINT_T0, _mm_prefetch, _mm512_cvtne2ps_pbh, _mm512_loadu_si512, _mm512_maskz_loadu_ps,
+    __m512bh, __m512i, _MM_HINT_T0, _mm_prefetch, _mm512_cvtne2ps_pbh, _mm512_loadu_si512, _mm512_maskz_loadu_ps,
     _mm512_permutexvar_epi16, _mm512_setzero_si512, _mm512_shuffle_i32x4, _mm512_store_si512, _mm512_unpackhi_epi32,
     _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
 };
@@ -91,13 +91,13 @@ unsafe fn whole_lines(source: *const f32, stride: usize, rows: usize, columns: u
     let (low, high) = (first(columns), first(columns.saturating_sub(16)));
     let mut lines = [_mm512_setzero_si512(); LINES];
     // No early end: a loop of fixed length stays in registers.
-    for row in 0..LINES {
+    for (row, line) in lines.iter_mut().enumerate() {
         let (low, high) = if row < rows { (low, high) } else { (0, 0) };
         // SAFETY: masked numbers are not touched, and the address itself may lie anywhere.
-        lines[row] = unsafe {
+        *line = unsafe {
             let from = source.wrapping_add(row * stride);
             let (a, b) = (_mm512_maskz_loadu_ps(low, from), _mm512_maskz_loadu_ps(high, from.wrapping_add(16)));
-            std::mem::transmute::<_, __m512i>(_mm512_cvtne2ps_pbh(b, a))
+            std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(b, a))
         };
     }
     lines
@@ -124,17 +124,17 @@ unsafe fn pairs(source: *const f32, stride: usize, rows: usize, columns: usize) 
     let mut lines = [_mm512_setzero_si512(); LINES];
     // SAFETY: the order has 64 bytes.
     let order = unsafe { _mm512_loadu_si512(INTERLEAVED.as_ptr().cast()) };
-    for line in 0..LINES {
+    for (line, packed) in lines.iter_mut().enumerate() {
         let masks = [2 * line, 2 * line + 1].map(|row| if row < rows { mask } else { 0 });
         let from = source.wrapping_add(2 * line * stride);
         // The processor does not foresee this many rows side by side.
         _mm_prefetch::<_MM_HINT_T0>(from.wrapping_add(AHEAD).cast());
         _mm_prefetch::<_MM_HINT_T0>(from.wrapping_add(stride + AHEAD).cast());
         // SAFETY: masked numbers are not touched, and the addresses themselves may lie anywhere.
-        lines[line] = unsafe {
+        *packed = unsafe {
             let a = _mm512_maskz_loadu_ps(masks[0], from);
             let b = _mm512_maskz_loadu_ps(masks[1], from.wrapping_add(stride));
-            let both = std::mem::transmute::<_, __m512i>(_mm512_cvtne2ps_pbh(b, a));
+            let both = std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(b, a));
             _mm512_permutexvar_epi16(order, both)
         };
     }

@@ -71,6 +71,25 @@ impl Products {
     /// # Panics
     /// If a matrix does not fit into its slice: a bug of the caller.
     pub fn product(&mut self, a: Matrix, b: Matrix, shape: [usize; 3], y: &mut [f32], y_stride: usize, add: bool) {
+        self.product_then(a, b, shape, y, y_stride, add, &mut |_, _| {});
+    }
+
+    /// The same, and calls `finish` with the first of some complete rows and the rows, while they are still near
+    /// the processor: every row once, in order.
+    ///
+    /// # Panics
+    /// If a matrix does not fit into its slice: a bug of the caller.
+    #[expect(clippy::too_many_arguments, reason = "one argument per term of the formula")]
+    pub fn product_then(
+        &mut self,
+        a: Matrix,
+        b: Matrix,
+        shape: [usize; 3],
+        y: &mut [f32],
+        y_stride: usize,
+        add: bool,
+        finish: &mut dyn FnMut(usize, &mut [f32]),
+    ) {
         let [rows, inner, columns] = shape;
         if rows == 0 || columns == 0 {
             return;
@@ -80,13 +99,17 @@ impl Products {
             if !add {
                 y.chunks_mut(y_stride).take(rows).for_each(|row| row[..columns].fill(0.0));
             }
+            finish(0, &mut y[..(rows - 1) * y_stride + columns]);
             return;
         }
         assert!(a.fits(rows, inner), "left matrix is inside its slice");
         assert!(b.fits(inner, columns), "right matrix is inside its slice");
         match &mut self.tiles {
-            Some(tiles) => tiles.product(a, b, shape, y, y_stride, add),
-            None => exact(a, b, shape, y, y_stride, add),
+            Some(tiles) => tiles.product(a, b, shape, y, y_stride, add, finish),
+            None => {
+                exact(a, b, shape, y, y_stride, add);
+                finish(0, &mut y[..(rows - 1) * y_stride + columns]);
+            }
         }
     }
 }
