@@ -14,9 +14,9 @@ const LARGE_EVERY: u64 = 6;
 /// Share of batches that are whole tiles on a torus, where there are tiles.
 const TORUS_SHARE: f32 = 0.6;
 /// Deviation of the noise on the standardised style.
-const STYLE_JITTER: f32 = 0.1;
+const STYLE_JITTER: f32 = 0.25;
 /// Chances to hide the class, the style, and both.
-const DROP: (f32, f32, f32) = (0.10, 0.10, 0.05);
+const DROP: (f32, f32, f32) = (0.10, 0.20, 0.05);
 
 /// What batches are drawn from.
 pub struct Source<'a> {

@@ -18,7 +18,7 @@ use std::time::Instant;
 /// Seconds of training between checkpoints.
 const CHECKPOINT_SECONDS: f64 = 75.0;
 /// Share of the generators' time for the token prior: its steps are cheaper and it stops gaining sooner.
-const PRIOR_SHARE: f64 = 0.45;
+const PRIOR_SHARE: f64 = 0.3;
 /// Steps in a row with a gradient that is not finite before training gives up.
 const MAX_BAD_STEPS: u32 = 20;
 
