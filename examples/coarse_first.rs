@@ -8,6 +8,8 @@
 //! and shows its coarse pictures first. Space refines the upper row too.
 
 mod common;
+#[path = "common/wall.rs"]
+mod wall;
 
 use bevy::prelude::*;
 use bevy_discon::prelude::*;
@@ -17,7 +19,7 @@ const CLASSES: [&str; 4] = ["brick", "stone_wall", "wood_planks", "rust"];
 fn main() -> AppExit {
     App::new()
         .add_plugins((DefaultPlugins, DisconPlugin::default(), common::ScreenshotPlugin))
-        .add_systems(Startup, (hang, common::look_at_wall))
+        .add_systems(Startup, (hang, wall::look_at_wall))
         .add_systems(Update, (refine, report))
         .run()
 }

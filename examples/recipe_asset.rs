@@ -8,6 +8,8 @@
 //! press R to load the file again.
 
 mod common;
+#[path = "common/wall.rs"]
+mod wall;
 
 use bevy::prelude::*;
 use bevy_discon::prelude::*;
@@ -18,7 +20,7 @@ fn main() -> AppExit {
     App::new()
         // Before `DefaultPlugins`, so that `discon://` paths work: Bevy takes asset sources only there.
         .add_plugins((DisconSourcePlugin, DefaultPlugins, DisconPlugin::default(), common::ScreenshotPlugin))
-        .add_systems(Startup, (hang, common::look_at_wall))
+        .add_systems(Startup, (hang, wall::look_at_wall))
         .add_systems(Update, (reload, report))
         .run()
 }
@@ -34,7 +36,7 @@ fn hang(
     for (x, path) in [
         (-2.0, FILE),
         (0.0, "discon://stone_wall?seed=5"),
-        (2.0, "discon://wood_planks?seed=3&size=128x256&token_temperature=0.7"),
+        (2.0, "discon://wood_planks?seed=3&size=128x128&token_temperature=0.7"),
     ] {
         let texture: Handle<Image> = server.load(path);
         commands.spawn((

@@ -25,7 +25,8 @@
 //!    depends on a result, so the list is complete before anything runs.
 //! 3. The render world (`render`) keeps one `gpu::Recording` per shape of plan: the dispatches of all steps. A system in
 //!    Bevy's `RenderGraph` schedule encodes as many of them per frame as the budget allows.
-//! 4. The last dispatches write the pixels and mip levels into the texture that the game already uses.
+//! 4. When the tokens are sampled, their picture alone is decoded into the texture that the game already uses, with mip
+//!    levels; the last dispatches write the refined picture over it. A job that waits keeps its tokens.
 //! 5. A channel brings reports back to the main world, which sends messages and fills the caches.
 //!
 //! # Modules

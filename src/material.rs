@@ -5,6 +5,7 @@
 
 use crate::request::{GeneratedTexture, TextureGenerator, TextureStore};
 use crate::sampling::{MapKind, MapRules};
+use bevy::math::Affine2;
 use bevy::pbr::{MeshMaterial3d, StandardMaterial};
 use bevy::prelude::*;
 
@@ -28,21 +29,37 @@ use bevy::prelude::*;
 /// }
 /// # bevy::ecs::system::assert_is_system(spawn);
 /// ```
-#[derive(Component, Clone, Copy, Debug, Default, PartialEq, Reflect)]
+#[derive(Component, Clone, Copy, Debug, PartialEq, Reflect)]
 #[component(immutable)]
 #[reflect(Component, Default)]
 pub struct DisconMaterial {
     /// How the maps are derived.
     pub rules: MapRules,
+    /// How often the texture repeats along both directions of the mesh's coordinates. Whole numbers where a mesh closes.
+    /// Default once.
+    pub repeats: Vec2,
     /// Whether the height is used for parallax mapping, which costs some texture reads per pixel of the screen.
     /// Default false.
     pub parallax: bool,
 }
 
+impl Default for DisconMaterial {
+    fn default() -> Self {
+        Self::new(MapRules::default())
+    }
+}
+
 impl DisconMaterial {
-    /// A material with these rules and without parallax.
+    /// A material with these rules, once over the mesh and without parallax.
     pub fn new(rules: MapRules) -> Self {
-        Self { rules, parallax: false }
+        Self { rules, repeats: Vec2::ONE, parallax: false }
+    }
+
+    /// The same with other repeats.
+    #[must_use]
+    pub fn with_repeats(mut self, x: f32, y: f32) -> Self {
+        self.repeats = Vec2::new(x, y);
+        self
     }
 
     /// The material of a generated texture. Its maps are valid at once and follow the texture.
@@ -59,6 +76,7 @@ impl DisconMaterial {
             base_color_texture: Some(base),
             depth_map: depth,
             parallax_depth_scale: rules.relief.abs(),
+            uv_transform: Affine2::from_scale(self.repeats),
             // The map has the values; these are factors.
             perceptual_roughness: 1.0,
             metallic: 1.0,

@@ -18,9 +18,14 @@ impl Plugin for ScreenshotPlugin {
     fn build(&self, app: &mut App) {
         let mut arguments = std::env::args().skip_while(|argument| argument != "--screenshot");
         if let Some(file) = arguments.nth(1) {
-            app.insert_resource(File(file.into())).add_systems(Update, save_picture);
+            app.insert_resource(File(file.into())).add_systems(Startup, hurry).add_systems(Update, save_picture);
         }
     }
+}
+
+/// Nobody watches: the generator may have nearly all of each frame.
+fn hurry(mut settings: ResMut<DisconSettings>) {
+    settings.budget_ms = 500.0;
 }
 
 fn save_picture(
@@ -42,13 +47,4 @@ fn save_picture(
             },
         );
     }
-}
-
-/// Camera and a lamp in front of a wall of things at `z = 0`.
-pub fn look_at_wall(mut commands: Commands) {
-    commands.spawn((Camera3d::default(), Transform::from_xyz(0.0, 0.0, 6.0).looking_at(Vec3::ZERO, Vec3::Y)));
-    commands.spawn((
-        DirectionalLight { illuminance: 6_000.0, ..default() },
-        Transform::from_xyz(-3.0, 3.0, 4.0).looking_at(Vec3::ZERO, Vec3::Y),
-    ));
 }

@@ -13,7 +13,7 @@ type Failure = Box<dyn std::error::Error>;
 #[derive(Parser)]
 #[command(version, about = "Renders recipes to PNG files without a window.")]
 struct Arguments {
-    /// A recipe (`NAME.discon.ron`); not with --all-classes.
+    /// A recipe (`NAME.discon.ron` or `NAME.discon`); not with --all-classes.
     #[arg(required_unless_present = "all_classes", conflicts_with = "all_classes")]
     recipe: Option<PathBuf>,
     /// File to write, or the folder for --all-classes and --count.
@@ -40,6 +40,9 @@ struct Arguments {
     /// Latent temperature instead of the recipe's.
     #[arg(long)]
     latent_temperature: Option<f32>,
+    /// Also writes the recipe with its tokens beside each picture, as NAME.discon.
+    #[arg(long)]
+    save_recipe: bool,
     /// Model folder.
     #[arg(long, default_value = "assets/models/small")]
     model: PathBuf,
@@ -78,7 +81,11 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} {msg} eta {eta}")?);
     for ((recipe, path), plan) in jobs.iter().zip(&plans) {
         bar.set_message(recipe.class.clone());
-        save(&executor.generate(&model, plan)?, path)?;
+        let texture = executor.generate(&model, plan)?;
+        save(&texture, path)?;
+        if arguments.save_recipe {
+            save_recipe(recipe, &texture, &path.with_extension("discon"))?;
+        }
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -89,8 +96,8 @@ fn jobs(arguments: &Arguments, model: &Model) -> Result<Vec<(Recipe, PathBuf)>, 
     let output = &arguments.output;
     let mut jobs = Vec::new();
     if let Some(path) = &arguments.recipe {
-        let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        let recipe = adjust(Recipe::from_ron(&text, &path.display().to_string())?, arguments);
+        let content = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let recipe = adjust(Recipe::parse(&content, &path.display().to_string())?, arguments);
         let first = arguments.seed.unwrap_or(recipe.seed);
         for seed in first..first.saturating_add(arguments.count) {
             let file = if arguments.count == 1 { output.clone() } else { output.join(format!("{seed}.png")) };
@@ -124,6 +131,13 @@ fn save(texture: &GeneratedTexture, path: &Path) -> Result<(), Failure> {
     }
     image::save_buffer(path, &texture.pixels, texture.width, texture.height, image::ColorType::Rgb8)
         .map_err(|error| format!("{}: {error}", path.display()).into())
+}
+
+fn save_recipe(recipe: &Recipe, texture: &GeneratedTexture, path: &Path) -> Result<(), Failure> {
+    // No codebook has more than 2^16 entries.
+    let tokens = texture.tokens.iter().map(|token| *token as u16).collect();
+    let bytes = recipe.clone().with_tokens(tokens).to_bytes()?;
+    std::fs::write(path, bytes).map_err(|error| format!("{}: {error}", path.display()).into())
 }
 
 /// What runs the plans.

@@ -39,7 +39,8 @@ pub struct Waiting {
 impl Waiting {
     /// Whether there is anything to do now.
     fn can_run(&self) -> bool {
-        !self.job.paused && !(self.job.goal == Goal::Coarse && self.coarse_shown)
+        let rests = self.job.goal == Goal::Coarse && self.coarse_shown;
+        !self.job.paused && !rests
     }
 
     /// Whether a slot for its coarse picture is needed.

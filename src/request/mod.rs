@@ -6,8 +6,10 @@
 //!    an entry in the [`TextureStore`]. Equal recipes share one entry.
 //! 2. When the model is known, `start_requests` checks the recipe and looks into the disk cache; a hit is sent to the
 //!    render world as pixels, a miss as a plan.
+//!    Images that the asset server has loaded from recipes become entries of their own.
 //! 3. The render world reports over a channel; `collect_reports` turns reports into [`TextureProgress`],
-//!    [`TextureReady`], [`TextureFailed`] and the entity events.
+//!    [`TextureCoarse`], [`TextureReady`], [`TextureFailed`] and the entity events, and asks for
+//!    derived maps of new pictures.
 //!
 //! This module knows nothing of the GPU beyond the commands and reports in `link`.
 //!

@@ -16,7 +16,7 @@ const SOURCE: &str = "discon";
 /// Makes recipes loadable by path, without a file: `asset_server.load::<Image>("discon://brick?seed=7&size=256x256")`.
 ///
 /// Paths are `discon://CLASS?FIELD=VALUE&...`, see [`Recipe::from_query`]. `discon://CLASS.discon.ron?...` is the same,
-/// and can also be loaded as [`Recipe`]. Scene files may use both as the path of an image.
+/// and can also be loaded as [`Recipe`]. Whatever takes the path of an image can use both.
 ///
 /// Bevy takes asset sources only before `AssetPlugin`, so add it before `DefaultPlugins`; a
 /// [`DisconPlugin`](crate::plugin::DisconPlugin) that stands before `DefaultPlugins` does it too.

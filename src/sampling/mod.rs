@@ -6,6 +6,7 @@ pub mod maps;
 pub mod plan;
 pub mod recipe;
 pub mod recipe_bytes;
+pub mod recipe_file;
 pub mod recipe_query;
 pub mod rng;
 pub mod schedule;

@@ -63,6 +63,31 @@ fn maps_are_neutral_at_first_and_follow_the_texture() {
     assert!(sums.into_iter().all(|sum| (254..=256).contains(&sum)), "a map of a finished texture is derived at once");
 }
 
+#[test]
+fn maps_of_a_file_that_is_reloaded_with_another_size_have_that_size() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let write = |recipe: &Recipe| {
+        std::fs::write(folder.path().join("a.discon.ron"), recipe.to_ron()).expect("the folder can be written");
+    };
+    write(&recipe(82));
+    let Some(mut game) = Game::with_assets(folder.path()) else { return };
+    let base: Handle<Image> = game.0.world().resource::<AssetServer>().load("a.discon.ron");
+    game.until("the texture is ready", |game| game.is_ready(&base));
+    let map = game.0.world_mut().run_system_once_with_result({
+        let base = base.clone();
+        move |mut generator: TextureGenerator| generator.derive_map(&base, MapKind::Normal, &RULES)
+    });
+    let changed = recipe(83).with_size(128, 64);
+    write(&changed);
+    game.0.world().resource::<AssetServer>().reload("a.discon.ron");
+    game.until("the new picture", |game| game.is_ready(&base) && game.store().recipe(&base) == Some(&changed));
+    game.frames(6);
+    let (picture, found) = (rgb(&game.picture(&base)), rgb(&game.picture(&map)));
+    let whole = derive(Picture { pixels: &picture, size: (128, 64), wrap: Wrap::BOTH }, MapKind::Normal, &RULES);
+    let worst = found.iter().zip(&whole).map(|(a, b)| a.abs_diff(*b)).max();
+    assert!(found.len() == whole.len() && worst <= Some(1), "off by {worst:?}");
+}
+
 #[cfg(feature = "material")]
 #[test]
 fn an_entity_with_a_request_and_a_material_is_dressed_in_the_same_frame() {
