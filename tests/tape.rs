@@ -3,7 +3,8 @@
 
 use bevy_discon::model::layers::{Conv, Linear, Norm};
 use bevy_discon::model::{
-    Activation, AttentionLayout, Discon, Grid, Init, ModelConfig, Ops, ParamId, ParamTable, Role, Weights, Wrap,
+    Activation, AttentionLayout, Discon, Fusion, Grid, HeadConfig, HeadMixing, Init, ModelConfig, Ops, ParamId,
+    ParamTable, Role, Weights, Wrap,
 };
 use bevy_discon::train::learner::Learner;
 use bevy_discon::train::ops::TrainOps;
@@ -288,8 +289,10 @@ fn step<E: Executor>(mut ops: E, model: &Discon, table: &ParamTable, grid: Grid)
     let condition = ops.constant(&random(2 * config.condition_width(), 2), [2, config.condition_width()]);
     let context = ops.constant(&random(rows * config.context_width(), 3), [rows, config.context_width()]);
     let width = config.tokenizer.latent_width;
-    let x = ops.constant(&random(hidden.len() * width, 4), [hidden.len(), width]);
-    let times = ops.constant(&random(hidden.len() * 32, 5), [hidden.len(), 32]);
+    // A joint head flows all rows, the other kind those that are hidden.
+    let flowing: Vec<u32> = if model.head.is_joint() { (0..rows as u32).collect() } else { hidden.clone() };
+    let x = ops.constant(&random(flowing.len() * width, 4), [flowing.len(), width]);
+    let times = ops.constant(&random(flowing.len() * 32, 5), [flowing.len(), 32]);
     let logits = model.prior.forward(&mut ops, &indices, &condition, grid, None);
     let (entropy, right) = ops.cross_entropy(&logits, &hidden, &targets);
     let mut found = vec![("entropy and right".to_string(), vec![ops.value(&entropy), right])];
@@ -300,11 +303,12 @@ fn step<E: Executor>(mut ops: E, model: &Discon, table: &ParamTable, grid: Grid)
     };
     found.extend(named(&gradients));
     let states = model.mar.forward(&mut ops, &indices, &context, &condition, grid, None);
-    let unknown = ops.indices(&hidden);
+    let unknown = ops.indices(&flowing);
     let states = ops.gather(&states, &unknown, 1);
     let states = model.head.condition(&mut ops, &states);
-    let velocity = model.head.velocity(&mut ops, &x, &times, &states);
-    let loss = ops.weighted_square_error(&velocity, &random(hidden.len() * width, 6), &vec![1.0 / width as f32; width]);
+    let velocity = model.head.velocity(&mut ops, &x, &times, &states, grid);
+    let loss =
+        ops.weighted_square_error(&velocity, &random(flowing.len() * width, 6), &vec![1.0 / width as f32; width]);
     found.push(("error".to_string(), vec![ops.value(&loss)]));
     ops.gradients(&set, &loss, &mut gradients);
     found.extend(named(&gradients));
@@ -313,8 +317,11 @@ fn step<E: Executor>(mut ops: E, model: &Discon, table: &ParamTable, grid: Grid)
 
 #[test]
 fn whole_steps_agree() {
-    for fusion in [bevy_discon::model::Fusion::InPlace, bevy_discon::model::Fusion::Prefix] {
-        let config = ModelConfig { fusion, ..ModelConfig::tiny(&["a", "b"]) };
+    let tiny = ModelConfig::tiny(&["a", "b"]);
+    let alone = HeadConfig { mixing: HeadMixing::Alone, ..tiny.head.clone() };
+    for config in
+        [tiny.clone(), ModelConfig { fusion: Fusion::Prefix, ..tiny.clone() }, ModelConfig { head: alone, ..tiny }]
+    {
         let (model, table) = Discon::declare(&config).expect("the preset is valid");
         for wrap in [Wrap::NONE, Wrap::BOTH] {
             let grid = Grid { items: 2, height: 8, width: 8, wrap };

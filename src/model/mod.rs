@@ -15,7 +15,9 @@ pub mod tokenizer;
 pub mod trunk;
 pub mod weights;
 
-pub use config::{ConfigError, Fusion, HeadConfig, HeadMixing, ModelConfig, TOKEN_PIXELS, TokenizerConfig, TrunkConfig};
+pub use config::{
+    ConfigError, Fusion, HeadConfig, HeadMixing, ModelConfig, TOKEN_PIXELS, TokenizerConfig, TrunkConfig,
+};
 pub use flow_head::{FlowHead, time_features};
 pub use mar::Mar;
 pub use ops::{Activation, AttentionLayout, Grid, Ops, Wrap};
