@@ -72,6 +72,10 @@ pub struct HeadConfig {
     /// Whether positions see each other.
     #[serde(default)]
     pub mixing: HeadMixing,
+    /// Residual convolution blocks at a quarter of the picture's resolution, see [`super::flow_head::Local`]; 0 for
+    /// none. Only a head that mixes positions can have them.
+    #[serde(default)]
+    pub local_blocks: usize,
 }
 
 /// Everything that decides a model's parameters. Its text form is `config.ron`.
@@ -152,7 +156,12 @@ impl ModelConfig {
             },
             prior: trunk.clone(),
             mar: trunk,
-            head: HeadConfig { width: 32, depth: 2, mixing: HeadMixing::Together { heads: 2, window: 3 } },
+            head: HeadConfig {
+                width: 32,
+                depth: 2,
+                mixing: HeadMixing::Together { heads: 2, window: 3 },
+                local_blocks: 1,
+            },
             fusion: Fusion::InPlace,
         }
     }
@@ -173,7 +182,12 @@ impl ModelConfig {
             },
             prior: trunk.clone(),
             mar: trunk,
-            head: HeadConfig { width: 192, depth: 4, mixing: HeadMixing::Together { heads: 6, window: 7 } },
+            head: HeadConfig {
+                width: 192,
+                depth: 4,
+                mixing: HeadMixing::Together { heads: 6, window: 7 },
+                local_blocks: 2,
+            },
             fusion: Fusion::InPlace,
         }
     }
@@ -195,7 +209,7 @@ impl ModelConfig {
             },
             prior: TrunkConfig { width: 1024, depth: 24, heads: 16, window: 15 },
             mar: TrunkConfig { width: 1024, depth: 32, heads: 16, window: 15 },
-            head: HeadConfig { width: 1280, depth: 8, mixing: HeadMixing::Alone },
+            head: HeadConfig { width: 1280, depth: 8, mixing: HeadMixing::Alone, local_blocks: 0 },
             fusion: Fusion::Prefix,
         }
     }
@@ -233,6 +247,8 @@ impl ModelConfig {
             in_range("head.mixing.window", window, 3, 31)?;
             heads_divide("head.mixing.heads", self.head.width, heads)?;
         }
+        let most = if self.head.mixing == HeadMixing::Alone { 0 } else { 64 };
+        in_range("head.local_blocks", self.head.local_blocks, 0, most)?;
         in_range("head.depth", self.head.depth, 1, 64)?;
         in_range("classes (count)", self.classes.len(), 1, 4096)?;
         in_range("styles", self.styles, 0, MAX_SIZE)?;

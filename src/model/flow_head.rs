@@ -8,8 +8,8 @@
 //! Two kinds, see [`HeadMixing`]. Alone, each position is sampled by itself, as in MAR (arXiv 2406.11838). Together, the
 //! positions of a round see each other on the way, so that latents sampled in one round fit at their borders.
 
-use super::config::{HeadMixing, ModelConfig, TIME_FEATURES};
-use super::layers::{Conv, Linear};
+use super::config::{HeadMixing, ModelConfig, TIME_FEATURES, TOKEN_PIXELS};
+use super::layers::{Conv, Linear, ResBlock};
 use super::ops::{Activation, AttentionLayout, Grid, Ops};
 use super::params::{Init, ParamId, ParamTable, Role};
 
@@ -20,6 +20,8 @@ pub struct FlowHead {
     time: Linear,
     body: Body,
     output: Linear,
+    /// The branch at a quarter of the picture's resolution, if the head has one.
+    pub local: Option<Local>,
     width: usize,
 }
 
@@ -43,6 +45,24 @@ struct Attention {
     projection: Linear,
 }
 
+/// Corrections of the velocity at a quarter of the picture's resolution.
+///
+/// A latent says where inside its 16x16 pixels something is only by the values of all its numbers, so a transformer over
+/// latents learns an edge at every place anew. Here latents are taken apart to blocks of 4x4 pixels, where
+/// convolutions learn it once, and neighbouring tokens meet at their border.
+#[derive(Clone, Debug)]
+pub struct Local {
+    /// Noisy latents to blocks, `D -> 16 * 48`; the trainer starts it as the tokenizer's linear decoder.
+    pub input: Linear,
+    state: Linear,
+    blocks: Vec<ResBlock>,
+    output: Linear,
+}
+
+/// Pixels along a block of the local branch, and its channels: one for each colour of each pixel.
+pub const BLOCK_PIXELS: usize = 4;
+const BLOCK_CHANNELS: usize = BLOCK_PIXELS * BLOCK_PIXELS * 3;
+
 /// Columns of the modulation that one residual branch uses: shift, scale, gate.
 const PARTS: usize = 3;
 
@@ -64,6 +84,8 @@ impl FlowHead {
             time: Linear::declare_with(table, "time", TIME_FEATURES, modulation, Init::Normal(0.02)),
             body: Body::declare(table, config, latent, width),
             output: Linear::declare_with(table, "output", width, latent, Init::Zeros),
+            local: (config.head.local_blocks > 0)
+                .then(|| table.scope("local", |table| Local::declare(table, config.head.local_blocks, latent, width))),
             width,
         })
     }
@@ -112,7 +134,10 @@ impl FlowHead {
             }
         }
         let h = ops.modulated_norm(&h, &modulation, at, at + self.width);
-        let velocity = ops.linear(&h, &self.output, Activation::None, None);
+        let mut velocity = ops.linear(&h, &self.output, Activation::None, None);
+        if let Some(local) = &self.local {
+            velocity = local.forward(ops, x, &h, &velocity, grid);
+        }
         ops.tap("head.velocity", &velocity);
         velocity
     }
@@ -172,6 +197,43 @@ impl Body {
                 window,
             },
         }
+    }
+}
+
+impl Local {
+    fn declare(table: &mut ParamTable, blocks: usize, latent: usize, width: usize) -> Self {
+        let side = TOKEN_PIXELS / BLOCK_PIXELS;
+        let columns = side * side * BLOCK_CHANNELS;
+        Self {
+            input: Linear::declare(table, "input", latent, columns),
+            // Weak beside the noisy picture at first.
+            state: Linear::declare_with(table, "state", width, columns, Init::Normal(0.02)),
+            blocks: (0..blocks)
+                .map(|index| ResBlock::declare(table, &format!("blocks.{index}"), BLOCK_CHANNELS))
+                .collect(),
+            output: Linear::declare_with(table, "output", columns, latent, Init::Zeros),
+        }
+    }
+
+    /// `velocity` with the correction added, all rows of `grid`; `state` is the last hidden layer of the head.
+    fn forward<O: Ops>(
+        &self,
+        ops: &mut O,
+        x: &O::Tensor,
+        state: &O::Tensor,
+        velocity: &O::Tensor,
+        grid: Grid,
+    ) -> O::Tensor {
+        let factor = TOKEN_PIXELS / BLOCK_PIXELS;
+        let fine = grid.finer(factor);
+        let state = ops.linear(state, &self.state, Activation::None, None);
+        let h = ops.linear(x, &self.input, Activation::None, Some(&state));
+        let mut h = ops.depth_to_space(&h, grid, factor);
+        for block in &self.blocks {
+            h = block.forward(ops, &h, fine);
+        }
+        let h = ops.space_to_depth(&h, fine, factor);
+        ops.linear(&h, &self.output, Activation::None, Some(velocity))
     }
 }
 

@@ -5,6 +5,7 @@ use super::batches::{Batch, Source, Split};
 use super::kmeans::neighbours;
 use super::latents::Latents;
 use super::learner::Learner;
+use super::local_start::start_local_branch;
 use super::ops::TrainOps;
 use super::params::{AdamW, ParamSet, learning_rate};
 use super::rng::Rng;
@@ -230,7 +231,9 @@ fn train_on<L: Learner>(
 ) -> Result<(), TrainError> {
     let setting = Setting::new(session, latents);
     let mut set = ParamSet::new(&session.table, &session.weights, PREFIXES);
-    set.load(&session.checkpoint(STAGE))?;
+    if !set.load(&session.checkpoint(STAGE))? {
+        start_local_branch(session, latents, &mut set);
+    }
     let mut ops = learner(true);
     let mut found = Vec::new();
     let mut pace = Pace::new(session, STAGE, budget, &set);

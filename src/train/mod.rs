@@ -10,6 +10,7 @@ pub mod kmeans;
 pub mod latent_file;
 pub mod latents;
 pub mod learner;
+pub mod local_start;
 pub mod losses;
 pub mod metrics;
 pub mod ops;

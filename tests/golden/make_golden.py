@@ -184,7 +184,15 @@ def head(x, t, condition, grid=None):
         h = linear(x, "head.input", D, HEAD_WIDTH)
         for i in range(HEAD_DEPTH):
             h = h + part(3 * i + 2) * mlp(normed(h, i), f"head.blocks.{i}.", "0", "1", HEAD_WIDTH)
-    return linear(normed(h, branches), "head.output", HEAD_WIDTH, D)
+    h = normed(h, branches)
+    velocity = linear(h, "head.output", HEAD_WIDTH, D)
+    if grid:
+        p = "head.local."
+        blocks = linear(x, p + "input", D, 768) + linear(h, p + "state", HEAD_WIDTH, 768)
+        image = shuffle(blocks.T.reshape(1, 768, height, width), 4)
+        image = res_block(image, p + "blocks.0", wrap)
+        velocity = velocity + linear(unshuffle(image, 4).reshape(768, -1).T, p + "output", 768, D)
+    return velocity
 
 
 def values(name, *shape):
