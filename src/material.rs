@@ -27,7 +27,6 @@ use bevy::prelude::*;
 ///     ));
 ///     Ok(())
 /// }
-/// # bevy::ecs::system::assert_is_system(spawn);
 /// ```
 #[derive(Component, Clone, Copy, Debug, PartialEq, Reflect)]
 #[component(immutable)]

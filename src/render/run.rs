@@ -42,18 +42,7 @@ pub fn run_jobs(
     mut timer: ResMut<Timer>,
     finishing: Local<Finishing>,
 ) {
-    if timer.is_waiting() || read_back::is_pending() || finishing.0.load(Ordering::Relaxed) > 0 {
-        // Runs callbacks and returns at once. Without cameras nobody else would do it.
-        gpu.device.wgpu_device().poll(wgpu::PollType::Poll).ok();
-        let mut spent = 0.0;
-        timer.collect(|sample| {
-            controller.learn(sample.phase, sample.work, sample.ms);
-            spent += sample.ms;
-        });
-        if spent > 0.0 {
-            gpu.sender.send(Report::Spent(spent));
-        }
-    }
+    collect_times(&gpu, &mut controller, &mut timer, &finishing);
     let Some(model) = gpu.model.get() else { return };
     upload_one(&gpu, model, &mut queued, &finishing);
     derive_some(&gpu, model, &mut queued);
@@ -94,6 +83,22 @@ pub fn run_jobs(
                 }
             }
             Some(Milestone::Tokens) | None => {}
+        }
+    }
+}
+
+/// Learns from submissions that the GPU has finished.
+fn collect_times(gpu: &Gpu, controller: &mut Controller, timer: &mut Timer, finishing: &Finishing) {
+    if timer.is_waiting() || read_back::is_pending() || finishing.0.load(Ordering::Relaxed) > 0 {
+        // Runs callbacks and returns at once. Without cameras nobody else would do it.
+        gpu.device.wgpu_device().poll(wgpu::PollType::Poll).ok();
+        let mut spent = 0.0;
+        timer.collect(|sample| {
+            controller.learn(sample.phase, sample.work, sample.ms);
+            spent += sample.ms;
+        });
+        if spent > 0.0 {
+            gpu.sender.send(Report::Spent(spent));
         }
     }
 }

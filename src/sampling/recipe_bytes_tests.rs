@@ -1,0 +1,124 @@
+//! Round trips, damage and hostile bytes.
+
+use super::*;
+
+/// A recipe of the usual size with everything that is optional.
+fn full() -> Recipe {
+    let mut recipe = Recipe::new("mossy_stone_wall").with_seed(u64::MAX - 3);
+    recipe.detail_seed = Some(99);
+    recipe.style = Some(70_000);
+    recipe.tiling = Tiling::X;
+    recipe.guidance = 2.25;
+    recipe.tokens = Some((0..256).map(|at: u32| (at.wrapping_mul(2_654_435_761) >> 22) as u16).collect());
+    recipe
+}
+
+fn numbers(seed: u64) -> impl FnMut() -> u64 {
+    let mut state = seed;
+    move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state >> 33
+    }
+}
+
+#[test]
+fn what_was_written_is_read_and_a_usual_texture_fits_512_bytes() {
+    let bytes = full().to_bytes().expect("the recipe is sound");
+    assert!(bytes.len() <= 512, "{} bytes", bytes.len());
+    assert_eq!(Recipe::from_bytes(&bytes), Ok(full()));
+    let mut next = numbers(1);
+    for tiling in [Tiling::Both, Tiling::X, Tiling::Y, Tiling::None] {
+        for bits in 0..=16 {
+            let (columns, rows) = (4 + next() % 61, 4 + next() % 61);
+            let mut recipe = Recipe::new("b").with_size(16 * columns as u32, 16 * rows as u32).with_seed(next());
+            recipe.tiling = tiling;
+            recipe.detail_seed = next().is_multiple_of(2).then(&mut next);
+            recipe.style = next().is_multiple_of(2).then(|| next() as u32);
+            let mask = ((1u32 << bits) - 1) as u16;
+            recipe.tokens = (bits > 0).then(|| (0..columns * rows).map(|_| next() as u16 & mask).collect());
+            let bytes = recipe.to_bytes().expect("the recipe is sound");
+            assert_eq!(Recipe::from_bytes(&bytes), Ok(recipe), "{bits} bits");
+        }
+    }
+}
+
+#[test]
+fn every_changed_byte_and_every_other_length_is_an_error_with_place_and_field() {
+    let sound = full().to_bytes().expect("the recipe is sound");
+    let mut next = numbers(2);
+    for at in 0..sound.len() {
+        for change in [1, 0x80, 1 + (next() % 255) as u8] {
+            let mut damaged = sound.clone();
+            damaged[at] ^= change;
+            let error = Recipe::from_bytes(&damaged).expect_err("the byte was changed").to_string();
+            assert!(error.contains('`') && error.contains("offset"), "byte {at}: {error}");
+        }
+        assert!(Recipe::from_bytes(&sound[..at]).is_err(), "cut after {at} bytes");
+    }
+    let mut longer = sound;
+    longer.push(0);
+    assert!(Recipe::from_bytes(&longer).is_err(), "one byte more");
+}
+
+/// Gives changed bytes a sound length and checksum, so that the fields behind them are reached.
+fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
+    bytes.truncate(bytes.len() - CHECKSUM_BYTES);
+    let length = (bytes.len() + CHECKSUM_BYTES) as u16;
+    bytes[6..8].copy_from_slice(&length.to_le_bytes());
+    let checksum = checksum(&bytes);
+    bytes.extend(checksum);
+    bytes
+}
+
+#[test]
+fn hostile_fields_with_a_sound_checksum_give_an_error_or_a_recipe_within_all_ranges() {
+    let sound = full().to_bytes().expect("the recipe is sound");
+    let mut next = numbers(3);
+    let (mut errors, mut recipes) = (0, 0);
+    for round in 0..20_000 {
+        let mut bytes = sound.clone();
+        for _ in 0..1 + round % 4 {
+            let at = 8 + next() as usize % (bytes.len() - 8 - CHECKSUM_BYTES);
+            match next() % 8 {
+                2 => bytes[5] = next() as u8 % 9,
+                0 => bytes.truncate(at + 1 + CHECKSUM_BYTES),
+                1 => bytes.insert(at, next() as u8),
+                _ => bytes[at] = next() as u8,
+            }
+        }
+        match Recipe::from_bytes(&sealed(bytes.clone())) {
+            Ok(recipe) => {
+                recipes += 1;
+                assert_eq!(recipe.to_bytes(), Ok(sealed(bytes)), "one recipe has one form");
+            }
+            Err(_) => errors += 1,
+        }
+    }
+    assert!(errors > 1_000 && recipes > 1_000, "both happen: {errors} errors, {recipes} recipes");
+}
+
+#[test]
+fn errors_name_the_field_and_where_it_starts() {
+    let plain = Recipe::new("brick").to_bytes().expect("the recipe is sound");
+    // magic 4, version, flags, length 2, class 1 + 5, seed 8: the width starts at 22, tiling at 26.
+    for (at, value, field, offset) in [
+        (9, 0xff, "`class`", "offset 9"),
+        (22, 1, "`size.0 (width)`", "offset 22"),
+        (26, 9, "`tiling`", "offset 26"),
+        (30, 0xff, "`guidance`", "offset 27"),
+        (39, 0, "`token_rounds`", "offset 39"),
+        (5, 8, "`flags`", "offset 5"),
+        (5, HAS_TOKENS, "`tokens (bits)`", "offset 42"),
+        (8, 255, "`class`", "offset 9"),
+    ] {
+        let mut bytes = plain.clone();
+        bytes[at] = value;
+        let error = Recipe::from_bytes(&sealed(bytes)).expect_err("the field is wrong").to_string();
+        assert!(error.contains(field) && error.contains(offset), "byte {at}: {error}");
+    }
+    assert_eq!(plain.len(), 42 + CHECKSUM_BYTES);
+    let mut unfit = Recipe::new("brick").with_size(70, 64);
+    assert!(unfit.to_bytes().is_err_and(|error| error.to_string().contains("width")));
+    unfit = Recipe::new("b".repeat(MAX_CLASS_BYTES + 1));
+    assert!(unfit.to_bytes().is_err_and(|error| error.to_string().contains("class")));
+}
