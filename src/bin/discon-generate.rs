@@ -40,6 +40,15 @@ struct Arguments {
     /// Latent temperature instead of the recipe's.
     #[arg(long)]
     latent_temperature: Option<f32>,
+    /// Rounds of the first stage instead of the recipe's.
+    #[arg(long)]
+    token_rounds: Option<u32>,
+    /// Rounds of the second stage instead of the recipe's.
+    #[arg(long)]
+    latent_rounds: Option<u32>,
+    /// Euler steps per round of the second stage instead of the recipe's.
+    #[arg(long)]
+    flow_steps: Option<u32>,
     /// Also writes the recipe with its tokens beside each picture, as NAME.discon.
     #[arg(long)]
     save_recipe: bool,
@@ -122,6 +131,9 @@ fn adjust(mut recipe: Recipe, arguments: &Arguments) -> Recipe {
     recipe.guidance = arguments.guidance.unwrap_or(recipe.guidance);
     recipe.token_temperature = arguments.token_temperature.unwrap_or(recipe.token_temperature);
     recipe.latent_temperature = arguments.latent_temperature.unwrap_or(recipe.latent_temperature);
+    recipe.token_rounds = arguments.token_rounds.unwrap_or(recipe.token_rounds);
+    recipe.latent_rounds = arguments.latent_rounds.unwrap_or(recipe.latent_rounds);
+    recipe.flow_steps = arguments.flow_steps.unwrap_or(recipe.flow_steps);
     recipe
 }
 
