@@ -44,8 +44,9 @@ pub trait SampleOps: Ops {
     fn write_image(&mut self, pixels: &Self::Tensor, grid: Grid);
 }
 
-/// Style-relative latents beyond this many deviations are cut: a bound against drift out of the distribution.
-pub const LATENT_LIMIT: f32 = 5.0;
+/// Style-relative latents beyond this are cut: a bound against drift out of the distribution. The channel that shows most
+/// has a deviation of about 4, see [`crate::model::style`].
+pub const LATENT_LIMIT: f32 = 20.0;
 
 /// Runs one step of a plan.
 pub fn run_step<O: SampleOps>(ops: &mut O, model: &Discon, shape: &PlanShape, step: &Step) {

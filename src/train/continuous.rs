@@ -40,9 +40,6 @@ const UNIFORM_TIMES: f32 = 0.1;
 const CHECK_BATCHES: u64 = 8;
 /// Seconds between grids of generated textures.
 const SAMPLE_SECONDS: f64 = 400.0;
-/// Bounds of the weight of a channel in the loss, relative to the mean.
-const WEIGHT_BOUNDS: (f32, f32) = (0.3, 4.0);
-
 /// Inputs and targets of one step.
 pub struct Problem {
     tokens: Vec<u32>,
@@ -74,14 +71,8 @@ impl<'a> Setting<'a> {
             .chunks_exact(width)
             .flat_map(|row| row.iter().zip(scale).map(|(value, weight)| value * weight.sqrt()))
             .collect();
-        let mean = latents.visibility.iter().sum::<f32>() / width as f32;
-        let weights: Vec<f32> = latents
-            .visibility
-            .iter()
-            .map(|value| (value / mean.max(1e-9)).clamp(WEIGHT_BOUNDS.0, WEIGHT_BOUNDS.1))
-            .collect();
-        let sum: f32 = weights.iter().sum();
-        let weights = weights.iter().map(|weight| weight / sum).collect();
+        // Relative latents are scaled by what shows, so all channels count alike.
+        let weights = vec![1.0 / width as f32; width];
         Self { session, source: Source::new(session, latents), near: neighbours(&centres, width, NEAR), weights }
     }
 

@@ -11,7 +11,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 /// Parameters that this stage sets.
 fn own_parameters(session: &Session) -> Vec<ParamId> {
     let (bank, book) = (&session.model.styles, &session.model.codebook);
-    vec![bank.rows, bank.classes, bank.standard, book.centres, book.importance]
+    vec![bank.rows, bank.classes, bank.scale, bank.standard, book.centres, book.importance]
 }
 
 /// Writes the stage's results.

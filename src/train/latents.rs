@@ -21,8 +21,10 @@ const ROWS: usize = 150_000;
 const ITERATIONS: usize = 15;
 /// Style-relative latents are kept within this many deviations.
 const LIMIT: f32 = 6.0;
-/// How strongly the visibility of a channel counts for tokens: between "all equal" and "as pixels do".
+/// How strongly the visibility of a channel counts for tokens: 0 is "all equal", 1 "as pixels do".
 const IMPORTANCE_POWER: f32 = 1.2;
+/// Least scale of a channel.
+const MIN_SCALE: f32 = 0.05;
 /// Token grids on which the visibility of channels is measured.
 const PROBES: usize = 12;
 
@@ -52,7 +54,7 @@ pub struct Latents {
     pub relative: Vec<f32>,
     /// Token of every row.
     pub tokens: Vec<u32>,
-    /// Visibility of each style-relative channel: rms pixel change for one average deviation.
+    /// Visibility of each channel: rms pixel change for one average deviation.
     pub visibility: Vec<f32>,
     /// Seconds that the stage took.
     pub seconds: f64,
@@ -73,8 +75,9 @@ pub fn prepare(session: &mut Session) -> Result<Latents, TrainError> {
     }
     eprintln!("codebook: latents of {} token grids", latents.grids.len());
     encode(session, &mut latents);
-    fill_bank(session, &latents);
     latents.visibility = visibility(session, &latents);
+    rescale(session, &mut latents);
+    fill_bank(session, &latents);
     let perplexity = build_codebook(session, &mut latents);
     // Runs that count steps instead of time must not depend on how long this took.
     latents.seconds = if session.options.seconds_per_step.is_some() { 0.0 } else { started.elapsed().as_secs_f64() };
@@ -139,7 +142,7 @@ fn encode(session: &Session, latents: &mut Latents) {
             let grid = Grid { items: 1, height: version.side, width: version.side, wrap };
             let pixels = ops.constant(&version.crop((0, 0), version.side, flip), [grid.rows(), 3]);
             let absolute = values(session.model.encoder.forward(ops, &pixels, grid));
-            let style = style_of(&absolute, width);
+            let style = style_of(&absolute, &vec![1.0; width]);
             let mut relative = normalise(&absolute, &style);
             relative.iter_mut().for_each(|value| *value = value.clamp(-LIMIT, LIMIT));
             (style, relative)
@@ -149,6 +152,19 @@ fn encode(session: &Session, latents: &mut Latents) {
         grid.style = style;
         latents.relative.extend(relative);
     }
+}
+
+/// Gives relative latents the deviation of their channel's visibility.
+fn rescale(session: &mut Session, latents: &mut Latents) {
+    let mean = latents.visibility.iter().sum::<f32>() / latents.visibility.len() as f32;
+    let scale: Vec<f32> = latents.visibility.iter().map(|value| (value / mean.max(1e-9)).max(MIN_SCALE)).collect();
+    for row in latents.relative.chunks_exact_mut(scale.len()) {
+        row.iter_mut().zip(&scale).for_each(|(value, scale)| *value *= scale);
+    }
+    for grid in &mut latents.grids {
+        grid.style[scale.len()..].iter_mut().zip(&scale).for_each(|(value, scale)| *value -= scale.ln());
+    }
+    *session.weights.get_mut(session.model.styles.scale) = scale;
 }
 
 /// Style rows, their classes and how to standardise them.
@@ -213,9 +229,9 @@ pub fn decode(session: &Session, ops: &mut TrainOps, relative: &[f32], style: &[
 fn build_codebook(session: &mut Session, latents: &mut Latents) -> f32 {
     let width = session.model.config.tokenizer.latent_width;
     let codes = session.model.config.tokenizer.codebook_size;
-    let mean = latents.visibility.iter().sum::<f32>() / width as f32;
-    let weights: Vec<f32> =
-        latents.visibility.iter().map(|value| (value / mean.max(1e-9)).powf(IMPORTANCE_POWER).max(1e-3)).collect();
+    // Relative latents are scaled by visibility once already.
+    let scale = session.weights.get(session.model.styles.scale);
+    let weights: Vec<f32> = scale.iter().map(|value| value.powf(IMPORTANCE_POWER - 1.0)).collect();
     let weighted: Vec<f32> =
         latents.relative.chunks_exact(width).flat_map(|row| row.iter().zip(&weights).map(|(a, b)| a * b)).collect();
     let mut rng = Rng::new(&[session.options.seed, 0xc0de]);
