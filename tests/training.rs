@@ -226,6 +226,7 @@ fn options(folder: &Path, steps: u64) -> Options {
         seconds: 40.0,
         tokenizer_share: 0.25,
         tokenizer: None,
+        start: None,
         seed: 5,
         threads: 2,
         gpu: false,

@@ -61,6 +61,10 @@ struct Arguments {
     /// Keep encoder and decoder of this model folder, and train the generators only.
     #[arg(long)]
     tokenizer: Option<PathBuf>,
+    /// Go on from this model folder's weights, on the same or on other pictures of the same classes; its encoder,
+    /// decoder and codebook are kept.
+    #[arg(long, conflicts_with = "tokenizer")]
+    start: Option<PathBuf>,
 }
 
 impl Arguments {
@@ -98,6 +102,7 @@ impl Arguments {
             seconds: self.minutes * 60.0,
             tokenizer_share: self.tokenizer_share,
             tokenizer: self.tokenizer,
+            start: self.start,
             seed: self.seed,
             threads,
             gpu: self.device == DeviceChoice::Gpu,

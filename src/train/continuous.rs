@@ -222,7 +222,7 @@ fn train_on<L: Learner>(
 ) -> Result<(), TrainError> {
     let setting = Setting::new(session, latents);
     let mut set = ParamSet::new(&session.table, &session.weights, PREFIXES);
-    if !set.load(&session.checkpoint(STAGE))? {
+    if !set.load(&session.checkpoint(STAGE))? && session.options.start.is_none() {
         start_local_branch(session, latents, &mut set);
     }
     let mut ops = learner(true);

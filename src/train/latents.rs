@@ -157,7 +157,11 @@ fn encode(session: &Session, latents: &mut Latents) {
 /// Gives relative latents the deviation of their channel's visibility.
 fn rescale(session: &mut Session, latents: &mut Latents) {
     let mean = latents.visibility.iter().sum::<f32>() / latents.visibility.len() as f32;
-    let scale: Vec<f32> = latents.visibility.iter().map(|value| (value / mean.max(1e-9)).max(MIN_SCALE)).collect();
+    let scale: Vec<f32> = match session.options.start {
+        // Weights that exist mean the scale that they were trained with.
+        Some(_) => session.weights.get(session.model.styles.scale).to_vec(),
+        None => latents.visibility.iter().map(|value| (value / mean.max(1e-9)).max(MIN_SCALE)).collect(),
+    };
     for row in latents.relative.chunks_exact_mut(scale.len()) {
         row.iter_mut().zip(&scale).for_each(|(value, scale)| *value *= scale);
     }
@@ -175,6 +179,9 @@ fn fill_bank(session: &mut Session, latents: &Latents) {
     let classes = rows.iter().map(|grid| session.data.textures[grid.texture].class as f32).collect();
     *session.weights.get_mut(bank.classes) = classes;
     *session.weights.get_mut(bank.rows) = rows.iter().flat_map(|grid| grid.style.clone()).collect();
+    if session.options.start.is_some() {
+        return;
+    }
     let count = rows.len().max(1) as f32;
     let mut standard = vec![0.0f32; 2 * width];
     for column in 0..width {
@@ -231,18 +238,29 @@ fn build_codebook(session: &mut Session, latents: &mut Latents) -> f32 {
     let codes = session.model.config.tokenizer.codebook_size;
     // Relative latents are scaled by visibility once already.
     let scale = session.weights.get(session.model.styles.scale);
-    let weights: Vec<f32> = scale.iter().map(|value| value.powf(IMPORTANCE_POWER - 1.0)).collect();
+    let weights: Vec<f32> = match session.options.start {
+        Some(_) => session.weights.get(session.model.codebook.importance).iter().map(|value| value.sqrt()).collect(),
+        None => scale.iter().map(|value| value.powf(IMPORTANCE_POWER - 1.0)).collect(),
+    };
     let weighted: Vec<f32> =
         latents.relative.chunks_exact(width).flat_map(|row| row.iter().zip(&weights).map(|(a, b)| a * b)).collect();
-    let mut rng = Rng::new(&[session.options.seed, 0xc0de]);
-    let rows = sample_rows(session, latents, &weighted, width, &mut rng);
-    let mut centres = k_means(&rows, width, codes, ITERATIONS, &mut rng, &session.workers);
+    let book = session.model.codebook.clone();
+    let mut centres = match session.options.start {
+        Some(_) => {
+            let rows = session.weights.get(book.centres).chunks_exact(width);
+            rows.flat_map(|row| row.iter().zip(&weights).map(|(value, weight)| value * weight)).collect()
+        }
+        None => {
+            let mut rng = Rng::new(&[session.options.seed, 0xc0de]);
+            let rows = sample_rows(session, latents, &weighted, width, &mut rng);
+            k_means(&rows, width, codes, ITERATIONS, &mut rng, &session.workers)
+        }
+    };
     let nearest = assign(&weighted, &centres, width, &session.workers);
     latents.tokens = nearest.iter().map(|(token, _)| *token).collect();
     for row in centres.chunks_exact_mut(width) {
         row.iter_mut().zip(&weights).for_each(|(value, weight)| *value /= weight);
     }
-    let book = session.model.codebook.clone();
     *session.weights.get_mut(book.centres) = centres;
     *session.weights.get_mut(book.importance) = weights.iter().map(|weight| weight * weight).collect();
     let mut counts = vec![0.0f64; codes];

@@ -17,6 +17,8 @@ use std::time::Instant;
 
 /// Seconds of training between checkpoints.
 const CHECKPOINT_SECONDS: f64 = 75.0;
+/// What a run takes from the model that it starts from: all but the bank of styles, which belongs to the pictures.
+const START_PREFIXES: &[&str] = &["tokenizer.", "styles.scale", "styles.standard", "prior.", "mar.", "head."];
 /// Share of the generators' time for the token prior: its steps are cheaper and it stops gaining sooner.
 const PRIOR_SHARE: f64 = 0.3;
 /// Steps in a row with a gradient that is not finite before training gives up.
@@ -37,6 +39,8 @@ pub struct Options {
     pub tokenizer_share: f64,
     /// A model folder whose encoder and decoder are kept instead of training new ones.
     pub tokenizer: Option<PathBuf>,
+    /// A model folder whose weights the generators start from; its encoder, decoder and codebook are kept.
+    pub start: Option<PathBuf>,
     /// Start of all random streams.
     pub seed: u64,
     /// Workers.
@@ -94,7 +98,10 @@ impl Session {
         let (model, table) = Discon::declare(&options.config)?;
         let mut weights = Weights::fresh(&table, options.seed);
         if let Some(folder) = &options.tokenizer {
-            keep_tokenizer(folder, &table, &mut weights)?;
+            copy_weights(folder, tokenizer::PREFIXES, &table, &mut weights)?;
+        }
+        if let Some(folder) = &options.start {
+            copy_weights(folder, START_PREFIXES, &table, &mut weights)?;
         }
         let metrics = Metrics::open(options.out.join("metrics.csv"))?;
         let workers = Workers::new(options.threads);
@@ -156,10 +163,10 @@ impl Session {
     }
 }
 
-/// Copies encoder and decoder of the model in `folder`.
-fn keep_tokenizer(folder: &Path, table: &ParamTable, weights: &mut Weights) -> Result<(), TrainError> {
+/// Copies the parameters with these prefixes from the model in `folder`.
+fn copy_weights(folder: &Path, prefixes: &[&str], table: &ParamTable, weights: &mut Weights) -> Result<(), TrainError> {
     let other = Model::load(folder)?;
-    for (id, spec) in table.iter().filter(|(_, spec)| tokenizer::PREFIXES.iter().any(|p| spec.name.starts_with(p))) {
+    for (id, spec) in table.iter().filter(|(_, spec)| prefixes.iter().any(|prefix| spec.name.starts_with(prefix))) {
         let found = other.table.iter().find(|(_, found)| found.name == spec.name);
         let Some((found, _)) = found.filter(|(_, found)| found.shape == spec.shape) else {
             return Err(TrainError::Checkpoint {
@@ -281,7 +288,7 @@ pub fn run(options: Options) -> Result<(), TrainError> {
     tune_allocator();
     let mut session = Session::open(options)?;
     let mut tokenizer_seconds = 0.0;
-    if session.options.tokenizer.is_none() {
+    if session.options.tokenizer.is_none() && session.options.start.is_none() {
         tokenizer_seconds = session.options.seconds * session.options.tokenizer_share;
         if !tokenizer::train(&mut session, tokenizer_seconds)? {
             return Ok(());
