@@ -202,7 +202,8 @@ mod tests {
 
     #[test]
     fn direction_counts_and_place_does_not() {
-        let (moved, turned) = (distance(&stripes(true, 0), &stripes(true, 1)), distance(&stripes(true, 0), &stripes(false, 0)));
+        let (moved, turned) =
+            (distance(&stripes(true, 0), &stripes(true, 1)), distance(&stripes(true, 0), &stripes(false, 0)));
         assert!(turned > 10.0 * moved, "moved {moved}, turned {turned}");
     }
 

@@ -5,6 +5,10 @@ use nalgebra::DMatrix;
 /// Deviations are kept above this share of their median, or a nearly constant value would rule every distance.
 const LEAST_DEVIATION: f64 = 0.05;
 
+/// Values beyond this many deviations are cut: the kernel distance is a polynomial of third degree, and a single odd picture
+/// would decide it.
+const FARTHEST: f64 = 4.0;
+
 /// Mean and deviation of every value over a set.
 #[derive(Clone, Debug)]
 pub struct Scale {
@@ -28,17 +32,12 @@ impl Scale {
         Self { mean, deviation: deviation.into_iter().map(|value| value.max(least)).collect() }
     }
 
-    /// One row per description, in units of the deviations.
+    /// One row per description, in units of the deviations, cut at four of them.
     pub fn apply(&self, rows: &[Vec<f32>]) -> DMatrix<f64> {
         DMatrix::from_fn(rows.len(), self.mean.len(), |row, at| {
-            (f64::from(rows[row][at]) - self.mean[at]) / self.deviation[at]
+            ((f64::from(rows[row][at]) - self.mean[at]) / self.deviation[at]).clamp(-FARTHEST, FARTHEST)
         })
     }
-}
-
-/// Some rows of a matrix.
-pub fn select(features: &DMatrix<f64>, rows: &[usize]) -> DMatrix<f64> {
-    features.select_rows(rows)
 }
 
 /// Euclidean distances of all rows of `a` to all rows of `b`, over the root of the number of columns.

@@ -27,7 +27,8 @@ impl Sums {
     fn new(a: &DMatrix<f64>, b: &DMatrix<f64>, drop_same: bool) -> Self {
         let products = a * b.transpose();
         let width = a.ncols().max(1) as f64;
-        let mut sums = Self { kernel: Default::default(), same: [0.0; BLOCKS], rows: [0.0; BLOCKS], columns: [0.0; BLOCKS] };
+        let mut sums =
+            Self { kernel: Default::default(), same: [0.0; BLOCKS], rows: [0.0; BLOCKS], columns: [0.0; BLOCKS] };
         for j in 0..b.nrows() {
             for i in 0..a.nrows() {
                 let kernel = (products[(i, j)] / width + 1.0).powi(3);

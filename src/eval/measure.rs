@@ -9,7 +9,7 @@ use super::kid::kid;
 use super::metrics::{Picture, border_ratio, detail_energy, seam_ratio};
 use super::nearest::{Pair, nearest, share_of_near};
 use super::outliers::{LatentGrid, Region};
-use super::real::{self, Crop};
+use super::real::{self, Crop, Place};
 use super::wasserstein::sliced_wasserstein;
 use crate::model::Model;
 use crate::train::dataset::Dataset;
@@ -60,7 +60,7 @@ pub struct Reference {
     features: DMatrix<f64>,
     scale: Scale,
     validation: Vec<Crop>,
-    gallery: Vec<Crop>,
+    gallery: Vec<Place>,
     gallery_features: DMatrix<f64>,
     expected: Vec<Pair>,
     region: Option<Region>,
@@ -70,6 +70,7 @@ pub struct Reference {
 pub struct Set {
     classes: Vec<usize>,
     textures: Vec<Picture>,
+    /// Empty if the textures are compared whole.
     crops: Vec<Picture>,
     features: DMatrix<f64>,
     latents: Vec<LatentGrid>,
@@ -92,7 +93,8 @@ impl Reference {
         let features = scale.apply(&rows);
         let validation = real::validation_crops(data, SIDE);
         let gallery = real::gallery(data, SIDE);
-        let gallery_features = scale.apply(&descriptions(workers, &pictures(&gallery)));
+        let described = workers.map(gallery.len(), |index| describe(&gallery[index].picture(data, SIDE)));
+        let gallery_features = scale.apply(&described);
         let held = scale.apply(&descriptions(workers, &pictures(&validation)));
         let expected = nearest(&held, &gallery_features);
         let classes = data.classes.clone();
@@ -110,26 +112,35 @@ impl Reference {
 
     /// Describes textures of at least [`SIDE`] pixels; from larger ones a random cut-out is compared.
     pub fn set(&self, workers: &Workers, samples: Vec<(usize, Sample)>) -> Set {
-        let mut set =
-            Set { classes: Vec::new(), textures: Vec::new(), crops: Vec::new(), features: DMatrix::zeros(0, 0), latents: Vec::new() };
+        let mut set = Set {
+            classes: Vec::new(),
+            textures: Vec::new(),
+            crops: Vec::new(),
+            features: DMatrix::zeros(0, 0),
+            latents: Vec::new(),
+        };
         let mut rng = Rng::new(&[0xc407]);
         for (class, sample) in samples {
             let (width, height) = (sample.picture.width, sample.picture.height);
-            let (left, top) = if width == SIDE { (0, 0) } else { (rng.below(width), rng.below(height)) };
             set.classes.push(class);
-            set.crops.push(sample.picture.cut(left, top, SIDE));
+            if width > SIDE || height > SIDE {
+                set.crops.push(sample.picture.cut(rng.below(width), rng.below(height), SIDE));
+            }
             set.textures.push(sample.picture);
             set.latents.push(sample.latents);
         }
-        set.features = self.scale.apply(&descriptions(workers, &set.crops.iter().collect::<Vec<_>>()));
+        let crops: Vec<&Picture> = (0..set.classes.len()).map(|index| set.crop(index)).collect();
+        let rows = descriptions(workers, &crops);
+        set.features = self.scale.apply(&rows);
         set
     }
 
     /// Measures the textures of one class, or all.
     pub fn measure(&self, set: &Set, class: Option<usize>) -> Numbers {
-        let rows: Vec<usize> = (0..set.classes.len()).filter(|row| class.is_none_or(|c| set.classes[*row] == c)).collect();
-        let crops: Vec<&Picture> = rows.iter().map(|row| &set.crops[*row]).collect();
-        let mut numbers = self.compare(&crops, &set.features.select_rows(&rows), &rows, class);
+        let rows: Vec<usize> =
+            (0..set.classes.len()).filter(|row| class.is_none_or(|c| set.classes[*row] == c)).collect();
+        let crops: Vec<&Picture> = rows.iter().map(|row| set.crop(*row)).collect();
+        let mut numbers = self.compare(&crops, &set.features.select_rows(&rows), &rows, self.rows(class));
         let textures = || rows.iter().map(|row| &set.textures[*row]);
         numbers.seam = [0, 1].map(|axis| mean(textures().filter_map(|texture| seam_ratio(texture)[axis])));
         let latents: Vec<&LatentGrid> = rows.iter().map(|row| &set.latents[*row]).collect();
@@ -141,12 +152,28 @@ impl Reference {
     pub fn measure_validation(&self, workers: &Workers) -> Numbers {
         let features = self.scale.apply(&descriptions(workers, &pictures(&self.validation)));
         let owners: Vec<usize> = self.validation.iter().map(|crop| crop.texture).collect();
-        self.compare(&pictures(&self.validation), &features, &owners, None)
+        self.compare(&pictures(&self.validation), &features, &owners, self.rows_like_validation())
     }
 
-    fn compare(&self, crops: &[&Picture], features: &DMatrix<f64>, owners: &[usize], class: Option<usize>) -> Numbers {
-        let of_class = |crop: &Crop| class.is_none_or(|class| crop.class == class);
-        let rows: Vec<usize> = (0..self.real.len()).filter(|row| of_class(&self.real[*row])).collect();
+    /// Real cut-outs of one class, or all.
+    fn rows(&self, class: Option<usize>) -> Vec<usize> {
+        (0..self.real.len()).filter(|row| class.is_none_or(|class| self.real[*row].class == class)).collect()
+    }
+
+    /// As many real cut-outs as possible with the classes in the shares that they have among the validation pictures, or
+    /// the difference of the shares would be measured.
+    fn rows_like_validation(&self) -> Vec<usize> {
+        let rows: Vec<Vec<usize>> = (0..self.classes.len()).map(|class| self.rows(Some(class))).collect();
+        let kept = |class: usize| self.validation.iter().filter(|crop| crop.class == class).count() as f64;
+        let counts: Vec<f64> = (0..self.classes.len()).map(kept).collect();
+        let ratios = counts.iter().zip(&rows).filter(|(count, _)| **count > 0.0);
+        let ratio = ratios.map(|(count, rows)| rows.len() as f64 / count).fold(f64::INFINITY, f64::min);
+        let chosen = rows.iter().zip(&counts).filter(|(_, count)| **count > 0.0);
+        chosen.flat_map(|(rows, count)| rows[..((ratio * count) as usize).min(rows.len())].to_vec()).collect()
+    }
+
+    /// Against some of the real cut-outs.
+    fn compare(&self, crops: &[&Picture], features: &DMatrix<f64>, owners: &[usize], rows: Vec<usize>) -> Numbers {
         let real: Vec<&Picture> = rows.iter().map(|row| &self.real[*row].picture).collect();
         let real_owners: Vec<usize> = rows.iter().map(|row| self.real[*row].texture).collect();
         let real_features = self.features.select_rows(&rows);
@@ -178,21 +205,24 @@ impl Reference {
         nearest(&set.features, &self.gallery_features)
     }
 
-    /// A picture of the gallery that [`Reference::nearest`] points into.
-    pub fn gallery(&self, index: usize) -> &Crop {
-        &self.gallery[index]
+    /// The training picture that [`Reference::nearest`] points at.
+    pub fn place(&self, pair: &Pair) -> Place {
+        self.gallery[pair.picture]
     }
 }
 
 impl Set {
     /// The cut-out of a texture that was compared.
     pub fn crop(&self, index: usize) -> &Picture {
-        &self.crops[index]
+        self.crops.get(index).unwrap_or(&self.textures[index])
     }
 
     /// Textures of a class.
     pub fn textures(&self, class: usize) -> Vec<Picture> {
-        (0..self.classes.len()).filter(|row| self.classes[*row] == class).map(|row| self.textures[row].clone()).collect()
+        (0..self.classes.len())
+            .filter(|row| self.classes[*row] == class)
+            .map(|row| self.textures[row].clone())
+            .collect()
     }
 
     /// Class and number within the class of a texture.

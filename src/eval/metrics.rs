@@ -42,7 +42,7 @@ impl Picture {
         let half = self.half();
         // Pixel `x` of the image lies a quarter of a pixel before or behind the middle of pixel `x / 2` of the half.
         let beside = |x: usize, length: usize| {
-            if x % 2 == 0 { (x / 2).saturating_sub(1) } else { (x / 2 + 1).min(length - 1) }
+            if x.is_multiple_of(2) { (x / 2).saturating_sub(1) } else { (x / 2 + 1).min(length - 1) }
         };
         let mut values = Vec::with_capacity(self.values.len());
         for y in 0..2 * half.height {

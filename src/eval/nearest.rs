@@ -51,7 +51,8 @@ pub fn share_of_near(pairs: &[Pair], expected: &[Pair]) -> f64 {
 pub fn aligned_correlation(a: &Picture, b: &Picture) -> f64 {
     let small = |picture: &Picture| {
         let picture = (0..HALVINGS).fold(picture.clone(), |picture, _| picture.half());
-        let values: Vec<f32> = picture.values.chunks_exact(3).map(|p| 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2]).collect();
+        let values: Vec<f32> =
+            picture.values.chunks_exact(3).map(|p| 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2]).collect();
         (values, picture.width, picture.height)
     };
     let ((a, width, height), (b, ..)) = (small(a), small(b));
@@ -100,7 +101,9 @@ mod tests {
 
     #[test]
     fn a_moved_mirror_image_correlates() {
-        let value = |x: usize, y: usize| f32::from(crate::sampling::rng::pcg4d([x as u32 / 4, y as u32 / 4, 1, 2])[0] as u8) / 255.0;
+        let value = |x: usize, y: usize| {
+            f32::from(crate::sampling::rng::pcg4d([x as u32 / 4, y as u32 / 4, 1, 2])[0] as u8) / 255.0
+        };
         let make = |f: &dyn Fn(usize, usize) -> f32| Picture {
             width: 64,
             height: 64,

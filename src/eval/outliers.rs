@@ -62,7 +62,8 @@ impl Region {
         let (fit, held) = (half(0), half(1));
         let width = fit.first()?.len();
         let count = fit.len() as f64;
-        let mean: Vec<f64> = (0..width).map(|at| fit.iter().map(|row| f64::from(row[at])).sum::<f64>() / count).collect();
+        let mean: Vec<f64> =
+            (0..width).map(|at| fit.iter().map(|row| f64::from(row[at])).sum::<f64>() / count).collect();
         let centred = DMatrix::from_fn(fit.len(), width, |row, at| f64::from(fit[row][at]) - mean[at]);
         let eigen = SymmetricEigen::new(centred.transpose() * &centred / count);
         let mut order: Vec<usize> = (0..width).collect();
@@ -79,9 +80,8 @@ impl Region {
     }
 
     fn distances(&self, windows: &[Vec<f32>]) -> Vec<f64> {
-        let centred = DMatrix::from_fn(windows.len(), self.mean.len(), |row, at| {
-            f64::from(windows[row][at]) - self.mean[at]
-        });
+        let centred =
+            DMatrix::from_fn(windows.len(), self.mean.len(), |row, at| f64::from(windows[row][at]) - self.mean[at]);
         (centred * &self.components).row_iter().map(|row| row.norm_squared()).collect()
     }
 

@@ -19,6 +19,23 @@ pub struct Crop {
     pub picture: Picture,
 }
 
+/// A place in the training pictures; the pixels are cut when they are needed, all at once would fill the memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// Index into [`Dataset::textures`].
+    pub texture: usize,
+    version: usize,
+    at: usize,
+}
+
+impl Place {
+    /// The pixels.
+    pub fn picture(&self, data: &Dataset, side: usize) -> Picture {
+        let version = &data.textures[self.texture].versions[self.version];
+        crop(version, (self.at, self.at), side, Flip::default())
+    }
+}
+
 /// Reads the pictures of those `classes` that are folders of `data`.
 ///
 /// # Errors
@@ -92,19 +109,17 @@ pub fn validation_crops(data: &Dataset, side: usize) -> Vec<Crop> {
 }
 
 /// All training pictures: each version whole if it has the size, and two corners of a larger one.
-pub fn gallery(data: &Dataset, side: usize) -> Vec<Crop> {
-    let mut crops = Vec::new();
-    for (index, texture) in data.training() {
-        for version in whole(texture, side) {
-            let last = version.side - side;
+pub fn gallery(data: &Dataset, side: usize) -> Vec<Place> {
+    let mut places = Vec::new();
+    for (texture, entry) in data.training() {
+        let versions = entry.versions.iter().enumerate().filter(|(_, version)| version.whole && version.side >= side);
+        for (version, found) in versions {
+            let last = found.side - side;
             let corners = if last == 0 { vec![0] } else { vec![0, last] };
-            for at in corners {
-                let picture = crop(version, (at, at), side, Flip::default());
-                crops.push(Crop { texture: index, class: texture.class, picture });
-            }
+            places.extend(corners.into_iter().map(|at| Place { texture, version, at }));
         }
     }
-    crops
+    places
 }
 
 /// `count` whole training pictures at their smallest scale, with their border rule.

@@ -8,10 +8,11 @@ use super::run::Session;
 use crate::model::{Grid, ModelConfig, Wrap};
 
 /// Sizes of the two kinds of batch: `(items, side in tokens)`.
-const SMALL_BATCH: (usize, usize) = (16, 8);
-const LARGE_BATCH: (usize, usize) = (4, 16);
+pub const SMALL_BATCH: (usize, usize) = (16, 8);
+/// The other kind.
+pub const LARGE_BATCH: (usize, usize) = (4, 16);
 /// One batch of this many is large, so that offsets beyond eight are learned.
-const LARGE_EVERY: u64 = 6;
+pub const LARGE_EVERY: u64 = 6;
 /// Share of batches that are whole tiles on a torus, where there are tiles.
 const TORUS_SHARE: f32 = 0.6;
 /// Chances to hide the class, the style, and both.

@@ -20,9 +20,9 @@ pub const STAGE: &str = "continuous";
 /// Its parameters.
 pub const PREFIXES: &[&str] = &["mar.", "head."];
 /// Times and noises per position and step: the head is cheap beside the trunk.
-const DRAWS: usize = 2;
+pub const DRAWS: usize = 2;
 /// Share of the items of which no latent is known.
-const ALL_UNKNOWN: f32 = 0.25;
+pub const ALL_UNKNOWN: f32 = 0.25;
 /// Nearest codes among which a slightly wrong token is chosen.
 const NEAR: usize = 4;
 /// Share of the times that are uniform; the others follow the sigmoid of a normal.
