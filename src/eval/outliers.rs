@@ -4,8 +4,9 @@
 use crate::model::Grid;
 use nalgebra::{DMatrix, SymmetricEigen};
 
-/// Principal components that distances are measured in.
-const COMPONENTS: usize = 64;
+/// Share of the variance that the principal components hold in which distances are measured. The first few would not do:
+/// noise without any relation between neighbours is inside of what those allow.
+const VARIANCE: f64 = 0.95;
 /// Most neighbourhoods that the components are found from, and as many others for the limit.
 const MOST_WINDOWS: usize = 8000;
 /// Share of real neighbourhoods that lie within the limit.
@@ -68,7 +69,13 @@ impl Region {
         let eigen = SymmetricEigen::new(centred.transpose() * &centred / count);
         let mut order: Vec<usize> = (0..width).collect();
         order.sort_by(|a, b| eigen.eigenvalues[*b].total_cmp(&eigen.eigenvalues[*a]));
-        order.truncate(COMPONENTS);
+        let total: f64 = eigen.eigenvalues.iter().map(|value| value.max(0.0)).sum();
+        let mut held_by = 0.0;
+        order.retain(|at| {
+            let wanted = held_by < VARIANCE * total;
+            held_by += eigen.eigenvalues[*at].max(0.0);
+            wanted
+        });
         let components = DMatrix::from_fn(width, order.len(), |row, at| {
             eigen.eigenvectors[(row, order[at])] / eigen.eigenvalues[order[at]].max(1e-9).sqrt()
         });
@@ -122,6 +129,22 @@ mod tests {
         };
         assert!(percent(1.0) < 0.6, "{}", percent(1.0));
         assert!(percent(1.5) > 30.0, "{}", percent(1.5));
+    }
+
+    #[test]
+    fn noise_is_outside_where_real_neighbours_are_alike() {
+        let smooth = |seed: u64| -> Vec<LatentGrid> {
+            let mut grids = grids(60, 0.3, seed);
+            for (index, grid) in grids.iter_mut().enumerate() {
+                let offset = Rng::new(&[seed, index as u64]).normal();
+                grid.values.iter_mut().for_each(|value| *value += offset);
+            }
+            grids
+        };
+        let region = Region::of(&smooth(1)).expect("enough grids");
+        let percent = |grids: &[LatentGrid]| region.percent_outside(&grids.iter().collect::<Vec<_>>());
+        assert!(percent(&smooth(2)) < 3.0, "{}", percent(&smooth(2)));
+        assert!(percent(&grids(60, 1.0, 3)) > 90.0, "{}", percent(&grids(60, 1.0, 3)));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::train::run::PRIOR_SHARE;
 
 /// Operations per second of a core of nominal speed. A constant, so that the same command trains the same number of steps
 /// on every machine; what a minute really takes differs.
-pub const NOMINAL_SPEED: f64 = 25e9;
+pub const NOMINAL_SPEED: f64 = 40e9;
 /// Side of the textures that are measured, in tokens.
 pub const SIDE: usize = 8;
 /// Rounds of arm X; all others get what costs as much.

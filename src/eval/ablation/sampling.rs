@@ -112,16 +112,15 @@ impl Draw<'_> {
         Ok(decode_latents(&mut ops, self.model, &square, latents))
     }
 
-    /// As many textures with tokens of real pictures, the classes as often as they are among those.
+    /// As many textures of each class with tokens of its real pictures.
     ///
     /// # Errors
     /// If the model cannot follow the recipe.
     pub fn with_real_tokens(&self, tokens: Tokens) -> Result<Vec<(usize, Sample)>, EvalError> {
-        let sources = self.real_grids();
         let mut samples = Vec::new();
-        for number in 0..self.count * self.data.classes.len() {
-            let Some(source) = sources.get(number % sources.len().max(1)) else { break };
-            let class = self.data.textures[source.texture].class;
+        let sources: Vec<Vec<&TokenGrid>> = (0..self.data.classes.len()).map(|class| self.real_grids(class)).collect();
+        for (class, number) in (0..sources.len()).flat_map(|class| (0..self.count).map(move |number| (class, number))) {
+            let Some(source) = sources[class].get(number % sources[class].len().max(1)) else { continue };
             let mut plan = plan(self.model, &self.recipe(class, number))?;
             plan.shape.steps.retain(|step| !matches!(step, Step::TokenRound { .. }));
             plan.shape.grid.wrap = if source.wraps { Wrap::BOTH } else { Wrap::NONE };
@@ -138,10 +137,12 @@ impl Draw<'_> {
         Ok(samples)
     }
 
-    /// Grids of the measured size of pictures kept out of training, or of all where none are; mirror images left out.
-    fn real_grids(&self) -> Vec<&TokenGrid> {
+    /// Grids of the measured size of a class's pictures kept out of training, or of all where none are; mirror images left
+    /// out.
+    fn real_grids(&self, class: usize) -> Vec<&TokenGrid> {
         let kept = |grid: &TokenGrid| self.data.textures[grid.texture].validation;
-        let all = self.book.latents.grids.iter().step_by(Flip::ALL.len()).filter(|grid| grid.side == SIDE);
+        let of_class = |grid: &&TokenGrid| grid.side == SIDE && self.data.textures[grid.texture].class == class;
+        let all = self.book.latents.grids.iter().step_by(Flip::ALL.len()).filter(of_class);
         let validation: Vec<&TokenGrid> = all.clone().filter(|grid| kept(grid)).collect();
         if validation.is_empty() { all.collect() } else { validation }
     }
