@@ -12,7 +12,7 @@ const MAY_IMPORT: [(&str, &[&str]); 9] = [
     // The texture type and nothing else of the reference.
     ("gpu", &["model", "sampling", "reference"]),
     ("train", &["model", "sampling", "reference", "native"]),
-    ("eval", &["model", "sampling", "reference", "native", "gpu"]),
+    ("eval", &["model", "sampling", "reference", "native", "gpu", "train"]),
     ("request", &["model", "sampling"]),
     ("render", &["model", "sampling", "gpu", "request"]),
 ];

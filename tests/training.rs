@@ -7,6 +7,7 @@ use bevy_discon::model::{
 };
 use bevy_discon::reference::CpuOps;
 use bevy_discon::train::batches::{Source, Split};
+use bevy_discon::train::corruption::Corruption;
 use bevy_discon::train::dataset::DataOptions;
 use bevy_discon::train::ops::TrainOps;
 use bevy_discon::train::params::{AdamW, ParamSet};
@@ -232,6 +233,8 @@ fn options(folder: &Path, steps: u64) -> Options {
         gpu: false,
         seconds_per_step: Some(1.0),
         stop_after: Some(steps),
+        corruption: Corruption::default(),
+        token_pairs: None,
     }
 }
 

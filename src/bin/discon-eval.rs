@@ -1,16 +1,29 @@
-//! Measures a model folder: contact sheets, reconstructions and a table.
+//! Measures a model folder, or repeats the ablation of the model's parts at tiny scale.
 
-use bevy_discon::eval::metrics::Picture;
-use bevy_discon::eval::{self, sheet::contact_sheet};
-use bevy_discon::model::Model;
-use clap::Parser;
-use indicatif::{ProgressBar, ProgressStyle};
-use std::path::{Path, PathBuf};
+use bevy_discon::eval::ablation::{self, AblationRequest};
+use bevy_discon::eval::evaluation::{self, Request};
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+/// Writes report.md with its pictures, and report.ron with all numbers.
 #[derive(Parser)]
-#[command(version, about = "Writes contact.png, reconstructions.png and report.md for a model.")]
+#[command(version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    evaluate: Option<Evaluate>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Trains and measures variants of the model at equal cost; writes a table and two plots.
+    Ablation(Ablation),
+}
+
+#[derive(Args)]
+struct Evaluate {
     /// Model folder.
     #[arg(long, default_value = "assets/models/small")]
     model: PathBuf,
@@ -21,61 +34,70 @@ struct Arguments {
     #[arg(long)]
     output: PathBuf,
     /// Textures per class, seeds 0..COUNT.
-    #[arg(long, default_value_t = 8)]
-    count: u64,
-    /// Width and height of the textures in pixels.
+    #[arg(long, default_value_t = 16)]
+    count: usize,
+    /// Width and height of the textures in pixels, a multiple of 16.
     #[arg(long, default_value_t = 128)]
     size: u32,
 }
 
+#[derive(Args)]
+struct Ablation {
+    /// Folder with one subfolder of pictures per class.
+    #[arg(long)]
+    data: PathBuf,
+    /// Folder for all models, tables and plots; an interrupted run goes on in it.
+    #[arg(long)]
+    output: PathBuf,
+    /// Cost of training an arm, in minutes of a core of nominal speed.
+    #[arg(long, default_value_t = 10.0)]
+    minutes_per_arm: f64,
+    /// Trainings of each arm.
+    #[arg(long, default_value_t = 3)]
+    seeds: u64,
+    /// Minutes for encoder and decoder, which all arms share.
+    #[arg(long, default_value_t = 20.0)]
+    tokenizer_minutes: f64,
+    /// Textures per class for each measurement.
+    #[arg(long, default_value_t = 12)]
+    count: usize,
+    /// Only these classes.
+    #[arg(long, value_delimiter = ',')]
+    classes: Vec<String>,
+    /// Only these arms.
+    #[arg(long, value_delimiter = ',')]
+    arms: Vec<String>,
+}
+
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+    let arguments = Arguments::parse();
+    let result = match (arguments.command, arguments.evaluate) {
+        (Some(Command::Ablation(options)), _) => ablation::run(&AblationRequest {
+            data: options.data,
+            output: options.output,
+            minutes: options.minutes_per_arm,
+            seeds: options.seeds,
+            tokenizer_minutes: options.tokenizer_minutes,
+            count: options.count,
+            classes: options.classes,
+            arms: options.arms,
+        }),
+        (None, Some(Evaluate { model, data, output, count, size })) => {
+            evaluation::evaluate(&Request { model, data, output, count, size })
+        }
+        (None, None) => {
+            eprintln!("discon-eval: expected --data and --output, or the command `ablation`; see --help");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(text) => {
+            println!("{text}");
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             eprintln!("discon-eval: {error}");
             ExitCode::FAILURE
         }
     }
-}
-
-fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
-    let model = Model::load(&arguments.model)?;
-    if !arguments.data.is_dir() {
-        return Err(format!("{} is not a folder", arguments.data.display()).into());
-    }
-    std::fs::create_dir_all(&arguments.output)?;
-    let bar = ProgressBar::new(arguments.count * model.discon.config.classes.len() as u64);
-    bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} {msg} eta {eta}")?);
-    let load = |class: &str| eval::load_class(&arguments.data, class, arguments.size);
-    let reports = eval::evaluate(&model, arguments.count, arguments.size, load, |class| {
-        bar.set_message(class.to_string());
-        bar.inc(1);
-    })?;
-    bar.finish_and_clear();
-    let rows: Vec<(String, Vec<Picture>)> =
-        reports.iter().map(|report| (report.class.clone(), report.textures.clone())).collect();
-    contact_sheet(&rows, arguments.size).save(arguments.output.join("contact.png"))?;
-    let quality = reconstructions(&model, &arguments.data, &arguments.output)?;
-    let text = format!("{}\nMean PSNR of reconstructions: {quality:.1} dB\n", eval::markdown(&reports));
-    std::fs::write(arguments.output.join("report.md"), &text)?;
-    println!("{text}");
-    Ok(())
-}
-
-/// Two images of each class above their reconstructions; returns the mean PSNR.
-fn reconstructions(model: &Model, data: &Path, output: &Path) -> Result<f64, Box<dyn std::error::Error>> {
-    let mut rows = Vec::new();
-    let (mut sum, mut count) = (0.0, 0.0);
-    for class in &model.discon.config.classes {
-        let mut images = Vec::new();
-        for image in eval::load_class(data, class, 128).into_iter().take(2) {
-            let (result, quality) = eval::reconstruct(model, &image);
-            sum += quality;
-            count += 1.0;
-            images.extend([image, result]);
-        }
-        rows.push((class.clone(), images));
-    }
-    contact_sheet(&rows, 128).save(output.join("reconstructions.png"))?;
-    Ok(sum / count)
 }

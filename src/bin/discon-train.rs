@@ -1,6 +1,7 @@
 //! Trains a model from a folder of textures: `discon-train --data DIR --preset small --out DIR --minutes N`.
 
 use bevy_discon::model::ModelConfig;
+use bevy_discon::train::corruption::Corruption;
 use bevy_discon::train::dataset::DataOptions;
 use bevy_discon::train::run::{Options, run};
 use clap::{Parser, ValueEnum};
@@ -108,6 +109,8 @@ impl Arguments {
             gpu: self.device == DeviceChoice::Gpu,
             seconds_per_step: None,
             stop_after: None,
+            corruption: Corruption::default(),
+            token_pairs: None,
         })
     }
 }

@@ -1,7 +1,5 @@
 //! Measures of single images and of sets that need no pretrained network.
 
-use crate::sampling::rng::{Stream, normal, random_words};
-
 /// An RGB image with values 0..1, row-major.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Picture {
@@ -39,6 +37,41 @@ impl Picture {
         Self { width, height, values }
     }
 
+    /// The part that halving loses: the image minus its half, enlarged bilinearly. Sides must be even.
+    pub fn detail(&self) -> Self {
+        let half = self.half();
+        // Pixel `x` of the image lies a quarter of a pixel before or behind the middle of pixel `x / 2` of the half.
+        let beside = |x: usize, length: usize| {
+            if x.is_multiple_of(2) { (x / 2).saturating_sub(1) } else { (x / 2 + 1).min(length - 1) }
+        };
+        let mut values = Vec::with_capacity(self.values.len());
+        for y in 0..2 * half.height {
+            let (near_y, far_y) = (y / 2, beside(y, half.height));
+            for x in 0..2 * half.width {
+                let (near_x, far_x) = (x / 2, beside(x, half.width));
+                for channel in 0..3 {
+                    let at = |y: usize, x: usize| half.values[3 * (y * half.width + x) + channel];
+                    let near = 0.75 * at(near_y, near_x) + 0.25 * at(near_y, far_x);
+                    let far = 0.75 * at(far_y, near_x) + 0.25 * at(far_y, far_x);
+                    values.push(self.values[3 * (y * self.width + x) + channel] - 0.75 * near - 0.25 * far);
+                }
+            }
+        }
+        Self { width: 2 * half.width, height: 2 * half.height, values }
+    }
+
+    /// A square cut from a corner; positions wrap around.
+    pub fn cut(&self, left: usize, top: usize, side: usize) -> Self {
+        let mut values = Vec::with_capacity(3 * side * side);
+        for y in 0..side {
+            for x in 0..side {
+                let at = 3 * ((top + y) % self.height * self.width + (left + x) % self.width);
+                values.extend_from_slice(&self.values[at..at + 3]);
+            }
+        }
+        Self { width: side, height: side, values }
+    }
+
     /// Mean luminance of each 16x16 block: the structure that tokens decide.
     pub fn blocks(&self) -> Vec<f32> {
         let mut image = self.clone();
@@ -65,23 +98,33 @@ pub fn seam_ratio(image: &Picture) -> [Option<f64>; 2] {
     [ratio(&column, width), ratio(&row, height)]
 }
 
-/// Mean squared Laplacian detail on three levels, finest first.
+/// Mean gradient of the token borders inside the image over that of all lines between, the mean of both axes.
+///
+/// 1.00 means that tokens cannot be seen. `None` for an image of one token or without any gradient between.
+pub fn border_ratio(image: &Picture) -> Option<f64> {
+    let (width, height) = (image.width, image.height);
+    let (mut border, mut between) = ((0.0, 0usize), (0.0, 0usize));
+    let mut add = |at: usize, difference: f64| {
+        let sum = if at % 16 == 15 { &mut border } else { &mut between };
+        *sum = (sum.0 + difference, sum.1 + 1);
+    };
+    for y in 0..height {
+        (0..width - 1).for_each(|x| add(x, image.difference((x, y), (x + 1, y))));
+    }
+    for y in 0..height - 1 {
+        (0..width).for_each(|x| add(y, image.difference((x, y), (x, y + 1))));
+    }
+    (border.1 > 0 && between.0 > 0.0).then(|| border.0 / border.1 as f64 / (between.0 / between.1 as f64))
+}
+
+/// Mean square of the detail that halving loses ([`Picture::detail`]) on three levels, finest first.
 pub fn detail_energy(image: &Picture) -> [f64; 3] {
     let mut level = image.clone();
     std::array::from_fn(|_| {
-        let half = level.half();
-        let mut sum = 0.0;
-        for y in 0..half.height * 2 {
-            for x in 0..half.width * 2 {
-                for channel in 0..3 {
-                    let fine = level.values[3 * (y * level.width + x) + channel];
-                    sum += f64::from(fine - half.values[3 * (y / 2 * half.width + x / 2) + channel]).powi(2);
-                }
-            }
-        }
-        let energy = sum / (half.values.len() * 4) as f64;
-        level = half;
-        energy
+        let detail = level.detail();
+        level = level.half();
+        let sum: f64 = detail.values.iter().map(|value| f64::from(*value).powi(2)).sum();
+        sum / detail.values.len().max(1) as f64
     })
 }
 
@@ -105,43 +148,6 @@ pub fn correlation(a: &[f32], b: &[f32]) -> f64 {
     if aa * bb > 0.0 { ab / (aa * bb).sqrt() } else { 0.0 }
 }
 
-/// Sliced Wasserstein distance x 1000 of 7x7 patches on one level: the mean over 64 random directions of the distance
-/// between the sorted projections of both sets (Rabin et al. 2011). `levels_down` halves the images first.
-pub fn sliced_wasserstein(real: &[Picture], fake: &[Picture], levels_down: usize) -> f64 {
-    const PATCHES: u32 = 4096;
-    let patches = |set: &[Picture], salt: u32| -> Vec<[f32; 147]> {
-        let level: Vec<Picture> =
-            set.iter().map(|image| (0..levels_down).fold(image.clone(), |image, _| image.half())).collect();
-        (0..PATCHES)
-            .map(|index| {
-                let [a, b, c, _] = random_words(u64::from(salt), Stream::Order, index, 0);
-                let image = &level[a as usize % level.len()];
-                let (x, y) = (b as usize % (image.width - 6), c as usize % (image.height - 6));
-                std::array::from_fn(|i| image.values[3 * ((y + i / 21) * image.width + x) + i % 21])
-            })
-            .collect()
-    };
-    if real.is_empty() || fake.is_empty() {
-        return f64::NAN;
-    }
-    let (real, fake) = (patches(real, 1), patches(fake, 2));
-    let total: f64 = (0..64)
-        .map(|direction| {
-            let weights: [f32; 147] =
-                std::array::from_fn(|i| normal(random_words(3, Stream::Latent, direction, i as u32)) / 147f32.sqrt());
-            let project = |set: &[[f32; 147]]| {
-                let mut values: Vec<f32> =
-                    set.iter().map(|patch| patch.iter().zip(&weights).map(|(p, w)| p * w).sum()).collect();
-                values.sort_by(f32::total_cmp);
-                values
-            };
-            let (a, b) = (project(&real), project(&fake));
-            a.iter().zip(&b).map(|(a, b)| f64::from((a - b).abs())).sum::<f64>() / f64::from(PATCHES)
-        })
-        .sum();
-    1000.0 * total / 64.0
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,14 +169,22 @@ mod tests {
     }
 
     #[test]
-    fn blurring_loses_fine_detail_first_and_distance_sees_it() {
+    fn a_ramp_has_no_detail_and_a_token_grid_shows() {
+        let ramp = picture(|x, y| (x + 2 * y) as f32 / 200.0).detail();
+        let inner = |x: usize, y: usize| ramp.values[3 * (y * 64 + x)];
+        assert!((2..62).all(|at| inner(at, 30).abs() < 1e-6 && inner(30, at).abs() < 1e-6));
+        let noise = |x: usize, y: usize| f32::from(crate::sampling::rng::pcg4d([x as u32, y as u32, 1, 2])[0] as u8);
+        let plain = border_ratio(&picture(|x, y| noise(x, y) / 255.0));
+        let tokens = border_ratio(&picture(|x, y| noise(x, y) / 2550.0 + noise(x / 16, y / 16) / 255.0));
+        assert!(plain.is_some_and(|ratio| (0.9..1.1).contains(&ratio)), "{plain:?}");
+        assert!(tokens.is_some_and(|ratio| ratio > 3.0), "{tokens:?}");
+    }
+
+    #[test]
+    fn blurring_loses_fine_detail_first() {
         let sharp = picture(|x, y| ((x * 7 + y * 13) % 5) as f32 / 5.0);
         let soft = picture(|x, y| (0..4).map(|i| (((x + i % 2) * 7 + (y + i / 2) * 13) % 5) as f32 / 20.0).sum());
         assert!(detail_energy(&soft)[0] < 0.7 * detail_energy(&sharp)[0]);
-        let set = std::slice::from_ref::<Picture>;
-        let same = sliced_wasserstein(set(&sharp), set(&sharp), 0);
-        let other = sliced_wasserstein(set(&sharp), set(&soft), 0);
-        assert!(other > 4.0 * same, "{same} {other}");
         assert!(psnr(&sharp, &sharp) > 100.0 && psnr(&sharp, &soft) < 30.0);
     }
 }

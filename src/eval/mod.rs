@@ -1,124 +1,103 @@
-//! Measuring a model: textures of every class, contact sheets and a table.
+//! Measuring a model: textures of every class, sheets of pictures, tables, and the ablation of its parts.
+//!
+//! No measure needs a pretrained network; see [`descriptor`] for what takes its place.
 
+pub mod ablation;
+pub mod classifier;
+pub mod coverage;
+pub mod descriptor;
+pub mod evaluation;
+pub mod features;
+pub mod generate;
+pub mod kid;
+pub mod measure;
 pub mod metrics;
+pub mod nearest;
+pub mod outliers;
+pub mod plot;
+pub mod real;
+pub mod report;
 pub mod sheet;
+pub mod wasserstein;
 
-use crate::model::{Grid, Model, Wrap};
-use crate::native::{self, LOOPS};
-use crate::reference::{CpuOps, CpuTensor, GeneratedTexture};
-use crate::sampling::{Recipe, RecipeError, plan};
-use metrics::{Picture, detail_energy, psnr, seam_ratio, sliced_wasserstein};
+use crate::model::{ConfigError, WeightsError};
+use crate::sampling::RecipeError;
+use crate::train::TrainError;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-/// What [`evaluate`] measured for one class.
-#[derive(Clone, Debug)]
-pub struct ClassReport {
-    /// Class name.
-    pub class: String,
-    /// Generated textures, seeds counting up from 0.
-    pub textures: Vec<Picture>,
-    /// Mean seam ratio along x and y.
-    pub seam: [f64; 2],
-    /// Sliced Wasserstein distance x 1000 to the class's images on three levels, finest first; NaN without images.
-    pub distance: [f64; 3],
-    /// Fine detail of the generated set over that of the class's images.
-    pub sharpness: f64,
+/// Why a model cannot be measured.
+#[derive(Debug, thiserror::Error)]
+pub enum EvalError {
+    /// A file or folder cannot be written.
+    #[error("{path}: {message}")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        message: String,
+    },
+    /// An option that cannot be used.
+    #[error("`{option}` is {found}, expected {expected}")]
+    Option {
+        /// The option.
+        option: &'static str,
+        /// What was given.
+        found: String,
+        /// What is allowed.
+        expected: String,
+    },
+    /// The model cannot be read.
+    #[error(transparent)]
+    Model(#[from] WeightsError),
+    /// No model can be built from a configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The model cannot follow a recipe.
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
+    /// The data cannot be read, or an arm of the ablation cannot be trained.
+    #[error(transparent)]
+    Train(#[from] TrainError),
 }
 
-/// Generates `count` textures of `size` pixels for each class and measures them against `real` images.
+impl EvalError {
+    /// A failed write.
+    pub fn write(path: &Path, message: impl ToString) -> Self {
+        Self::Write { path: path.into(), message: message.to_string() }
+    }
+}
+
+/// A progress bar with the time that is left; silent where the output is not a terminal.
+pub fn progress_bar(what: &str, length: u64) -> ProgressBar {
+    let bar = if std::io::stderr().is_terminal() { ProgressBar::new(length) } else { ProgressBar::hidden() };
+    if let Ok(style) = ProgressStyle::with_template("{prefix:14} {wide_bar} {pos}/{len}, {eta} left  {msg}") {
+        bar.set_style(style);
+    }
+    bar.set_prefix(what.to_string());
+    bar
+}
+
+/// Writes a picture in the format of its extension, and creates the folder.
 ///
 /// # Errors
-/// If the model cannot follow a recipe of that size.
-pub fn evaluate(
-    model: &Model,
-    count: u64,
-    size: u32,
-    real: impl Fn(&str) -> Vec<Picture>,
-    mut progress: impl FnMut(&str),
-) -> Result<Vec<ClassReport>, RecipeError> {
-    let mut reports = Vec::new();
-    for class in &model.discon.config.classes {
-        let mut textures = Vec::new();
-        for seed in 0..count {
-            progress(class);
-            let plan = plan(model, &Recipe::new(class).with_seed(seed).with_size(size, size))?;
-            textures.push(picture(&native::generate(model, &plan)));
-        }
-        let real = real(class);
-        let mean =
-            |set: &[Picture]| set.iter().map(|image| detail_energy(image)[0]).sum::<f64>() / set.len().max(1) as f64;
-        reports.push(ClassReport {
-            class: class.clone(),
-            seam: mean_seam(&textures),
-            distance: [0, 1, 2].map(|level| sliced_wasserstein(&real, &textures, level)),
-            sharpness: mean(&textures) / mean(&real),
-            textures,
-        });
-    }
-    Ok(reports)
+/// If the file cannot be written.
+pub fn save_picture(picture: &image::RgbImage, path: &Path) -> Result<(), EvalError> {
+    create_parent(path)?;
+    picture.save(path).map_err(|error| EvalError::write(path, error))
 }
 
-/// Mean seam ratio of a set, axis by axis.
-pub fn mean_seam(textures: &[Picture]) -> [f64; 2] {
-    [0, 1].map(|axis| {
-        let ratios: Vec<f64> = textures.iter().filter_map(|texture| seam_ratio(texture)[axis]).collect();
-        ratios.iter().sum::<f64>() / ratios.len() as f64
-    })
-}
-
-/// A generated texture as a picture.
-pub fn picture(texture: &GeneratedTexture) -> Picture {
-    Picture::from_bytes(texture.width as usize, texture.height as usize, &texture.pixels)
-}
-
-/// Encodes and decodes a picture whose sides are multiples of 16, without wrapping; returns it and its PSNR.
-pub fn reconstruct(model: &Model, image: &Picture) -> (Picture, f64) {
-    let mut ops = CpuOps::new(model).with_loops(LOOPS);
-    let grid = Grid { items: 1, height: image.height, width: image.width, wrap: Wrap::NONE };
-    let pixels = CpuTensor::new(image.values.iter().map(|value| 2.0 * value - 1.0).collect(), 3);
-    let latents = model.discon.encoder.forward(&mut ops, &pixels, grid);
-    let decoded = model.discon.decoder.forward(&mut ops, &latents, grid.coarser(16));
-    let values = decoded.values.iter().map(|value| (value * 0.5 + 0.5).clamp(0.0, 1.0)).collect();
-    let result = Picture { values, ..image.clone() };
-    let quality = psnr(image, &result);
-    (result, quality)
-}
-
-/// The report as a Markdown table.
-pub fn markdown(reports: &[ClassReport]) -> String {
-    let mut text = String::from(
-        "| class | seam x | seam y | SWD fine | SWD middle | SWD coarse | fine detail, generated / real |\n\
-         |---|---|---|---|---|---|---|\n",
-    );
-    for report in reports {
-        let [x, y] = report.seam;
-        let [fine, middle, coarse] = report.distance;
-        text.push_str(&format!(
-            "| {} | {x:.2} | {y:.2} | {fine:.1} | {middle:.1} | {coarse:.1} | {:.2} |\n",
-            report.class, report.sharpness
-        ));
-    }
-    text
-}
-
-/// Images of one class of a data folder, scaled to cover `size` pixels and cut to that square.
+/// Writes a text file, and creates the folder.
 ///
-/// Companion maps and files that are not images are left out.
-pub fn load_class(data: &Path, class: &str, size: u32) -> Vec<Picture> {
-    const COMPANIONS: [&str; 6] = ["_normal", "_roughness", "_height", "_ao", "_metallic", "_orm"];
-    let Ok(entries) = std::fs::read_dir(data.join(class)) else { return Vec::new() };
-    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    paths.sort();
-    paths
-        .iter()
-        .filter(|path| {
-            let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-            !COMPANIONS.iter().any(|companion| stem.ends_with(companion))
-        })
-        .filter_map(|path| image::open(path).ok())
-        .map(|image| {
-            let image = image.resize_to_fill(size, size, image::imageops::FilterType::CatmullRom).to_rgb8();
-            Picture::from_bytes(size as usize, size as usize, image.as_raw())
-        })
-        .collect()
+/// # Errors
+/// If the file cannot be written.
+pub fn save_text(text: &str, path: &Path) -> Result<(), EvalError> {
+    create_parent(path)?;
+    std::fs::write(path, text).map_err(|error| EvalError::write(path, error))
+}
+
+fn create_parent(path: &Path) -> Result<(), EvalError> {
+    let parent = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(parent).map_err(|error| EvalError::write(parent, error))
 }

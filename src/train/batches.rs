@@ -2,19 +2,19 @@
 
 use super::dataset::Dataset;
 use super::latents::Latents;
+use super::pairs;
 use super::rng::Rng;
 use super::run::Session;
 use crate::model::{Grid, ModelConfig, Wrap};
 
 /// Sizes of the two kinds of batch: `(items, side in tokens)`.
-const SMALL_BATCH: (usize, usize) = (16, 8);
-const LARGE_BATCH: (usize, usize) = (4, 16);
+pub const SMALL_BATCH: (usize, usize) = (16, 8);
+/// The other kind.
+pub const LARGE_BATCH: (usize, usize) = (4, 16);
 /// One batch of this many is large, so that offsets beyond eight are learned.
-const LARGE_EVERY: u64 = 6;
+pub const LARGE_EVERY: u64 = 6;
 /// Share of batches that are whole tiles on a torus, where there are tiles.
 const TORUS_SHARE: f32 = 0.6;
-/// Deviation of the noise on the standardised style.
-const STYLE_JITTER: f32 = 0.25;
 /// Chances to hide the class, the style, and both.
 const DROP: (f32, f32, f32) = (0.10, 0.20, 0.05);
 
@@ -23,6 +23,8 @@ pub struct Source<'a> {
     latents: &'a Latents,
     data: &'a Dataset,
     config: &'a ModelConfig,
+    style_jitter: f32,
+    token_pairs: Option<usize>,
     styles: Vec<Vec<f32>>,
     ranges: Vec<std::ops::Range<usize>>,
 }
@@ -56,6 +58,8 @@ impl<'a> Source<'a> {
             latents,
             data: &session.data,
             config: &session.model.config,
+            style_jitter: session.options.corruption.style_jitter,
+            token_pairs: session.options.token_pairs,
             styles: latents.standard_styles(standard),
             ranges: latents.ranges(session.data.textures.len()),
         }
@@ -91,6 +95,9 @@ impl<'a> Source<'a> {
                 }
             }
             batch.condition.extend(self.condition(rng, index, split));
+        }
+        if let Some(codes) = self.token_pairs {
+            pairs::spread(&mut batch, codes);
         }
         Some(batch)
     }
@@ -128,7 +135,7 @@ impl<'a> Source<'a> {
         let classes = self.config.classes.len();
         let mut row = vec![0.0; self.config.condition_width()];
         let style = &self.styles[index];
-        let jitter = if split == Split::Training { STYLE_JITTER } else { 0.0 };
+        let jitter = if split == Split::Training { self.style_jitter } else { 0.0 };
         row[self.data.textures[self.latents.grids[index].texture].class] = 1.0;
         for (value, style) in row[classes..].iter_mut().zip(style) {
             *value = style + jitter * rng.normal();

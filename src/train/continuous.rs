@@ -21,17 +21,9 @@ pub const STAGE: &str = "continuous";
 /// Its parameters.
 pub const PREFIXES: &[&str] = &["mar.", "head."];
 /// Times and noises per position and step: the head is cheap beside the trunk.
-const DRAWS: usize = 2;
+pub const DRAWS: usize = 2;
 /// Share of the items of which no latent is known.
-const ALL_UNKNOWN: f32 = 0.25;
-/// Largest deviation of the noise on known latents: at sampling time they are generated, not true.
-const CONTEXT_NOISE: f32 = 0.25;
-/// Largest share of tokens that are replaced in half of the items; in the others it is anything up to all.
-/// The prior's tokens fit each other less well than true ones, and the continuous model must make one picture of them
-/// (MixAR, arXiv 2511.12181, trains on sampled tokens for the same reason).
-const TOKEN_NOISE: f32 = 0.15;
-/// Share of the items that see no token at all.
-const NO_TOKENS: f32 = 0.1;
+pub const ALL_UNKNOWN: f32 = 0.25;
 /// Nearest codes among which a slightly wrong token is chosen.
 const NEAR: usize = 4;
 /// Share of the times that are uniform; the others follow the sigmoid of a normal.
@@ -93,7 +85,7 @@ impl<'a> Setting<'a> {
         for item in 0..batch.grid.items {
             let share = if rng.chance(ALL_UNKNOWN) { 1.0 } else { (std::f32::consts::FRAC_PI_2 * rng.unit()).cos() };
             let count = ((share * positions as f32).ceil() as usize).clamp(1, positions);
-            let noise = if true_inputs { 0.0 } else { rng.range(0.0, CONTEXT_NOISE) };
+            let noise = if true_inputs { 0.0 } else { rng.range(0.0, self.session.options.corruption.context_noise) };
             for (place, position) in rng.permutation(positions).into_iter().enumerate() {
                 let row = item * positions + position;
                 if place < count {
@@ -135,12 +127,12 @@ impl<'a> Setting<'a> {
 
     /// Replaces some tokens by random or by similar ones: the prior's tokens are not all right either.
     fn spoil(&self, tokens: &mut [u32], rng: &mut Rng) {
-        let config = &self.session.model.config;
-        if rng.chance(NO_TOKENS) {
+        let (config, corruption) = (&self.session.model.config, &self.session.options.corruption);
+        if rng.chance(corruption.no_tokens) {
             tokens.fill(config.mask_token());
             return;
         }
-        let most = if rng.chance(0.5) { TOKEN_NOISE } else { 1.0 };
+        let most = if rng.chance(1.0 - corruption.any_tokens) { corruption.few_tokens } else { 1.0 };
         let share = rng.range(0.0, most);
         let own = tokens.to_vec();
         for token in tokens {

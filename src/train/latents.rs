@@ -233,7 +233,7 @@ pub fn decode(session: &Session, ops: &mut TrainOps, relative: &[f32], style: &[
 }
 
 /// Centres and tokens; returns the perplexity of the tokens.
-fn build_codebook(session: &mut Session, latents: &mut Latents) -> f32 {
+pub fn build_codebook(session: &mut Session, latents: &mut Latents) -> f32 {
     let width = session.model.config.tokenizer.latent_width;
     let codes = session.model.config.tokenizer.codebook_size;
     // Relative latents are scaled by visibility once already.

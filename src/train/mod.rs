@@ -2,6 +2,7 @@
 
 pub mod batches;
 pub mod continuous;
+pub mod corruption;
 pub mod dataset;
 pub mod discriminator;
 pub mod files;
@@ -14,6 +15,7 @@ pub mod local_start;
 pub mod losses;
 pub mod metrics;
 pub mod ops;
+pub mod pairs;
 pub mod params;
 pub mod pca;
 pub mod prior;

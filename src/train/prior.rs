@@ -5,6 +5,7 @@ use super::batches::{Batch, Source, Split};
 use super::latents::Latents;
 use super::learner::Learner;
 use super::ops::TrainOps;
+use super::pairs;
 use super::params::{AdamW, ParamSet, learning_rate};
 use super::rng::Rng;
 use super::run::{Pace, Session};
@@ -15,8 +16,6 @@ use super::tokenizer::Mean;
 pub const STAGE: &str = "prior";
 /// Its parameters.
 pub const PREFIXES: &[&str] = &["prior."];
-/// Largest share of the visible tokens that are replaced by random ones: at sampling time they are not all right either.
-const NOISE: f32 = 0.10;
 /// Batches of a validation.
 const CHECK_BATCHES: u64 = 12;
 
@@ -53,6 +52,16 @@ pub fn hide(batch: &Batch, mask: u32, codes: usize, rng: &mut Rng, noise: f32) -
     masked
 }
 
+/// The same with the session's masks.
+fn hide_tokens(session: &Session, batch: &Batch, rng: &mut Rng, noise: f32) -> Masked {
+    let config = &session.model.config;
+    let mut masked = hide(batch, config.mask_token(), config.tokenizer.codebook_size, rng, noise);
+    if let Some(codes) = session.options.token_pairs {
+        pairs::mark(&mut masked, codes);
+    }
+    masked
+}
+
 /// Mean cross entropy at the hidden positions, and the share that is predicted right.
 pub fn loss<L: Learner>(session: &Session, ops: &mut L, batch: &Batch, masked: &Masked) -> (L::Loss, f32) {
     let config = &session.model.config;
@@ -83,7 +92,6 @@ fn train_on<L: Learner>(
     learner: impl Fn(bool) -> L,
 ) -> Result<(), TrainError> {
     let source = Source::new(session, latents);
-    let config = &session.model.config;
     let mut set = ParamSet::new(&session.table, &session.weights, PREFIXES);
     set.load(&session.checkpoint(STAGE))?;
     let mut ops = learner(true);
@@ -93,7 +101,8 @@ fn train_on<L: Learner>(
     while pace.goes_on(&set) {
         let mut rng = Rng::new(&[session.options.seed, 0x9710, set.step]);
         let batch = source.draw(&mut rng, set.step, Split::Training);
-        let masked = hide(&batch, config.mask_token(), config.tokenizer.codebook_size, &mut rng, NOISE);
+        let noise = session.options.corruption.prior_tokens;
+        let masked = hide_tokens(session, &batch, &mut rng, noise);
         ops.reset();
         set.upload(&mut ops, |_| true);
         let (entropy, _) = loss(session, &mut ops, &batch, &masked);
@@ -123,13 +132,12 @@ fn train_on<L: Learner>(
 
 /// Cross entropy and accuracy of the averages on fixed batches of validation pictures.
 fn check<L: Learner>(session: &Session, source: &Source, set: &ParamSet, mut ops: L) -> (f32, f32) {
-    let config = &session.model.config;
     set.upload_average(&mut ops);
     let (mut entropy, mut right) = (0.0, 0.0);
     for index in 0..CHECK_BATCHES {
         let mut rng = Rng::new(&[session.options.seed, 0x97c4, index]);
         let batch = source.draw(&mut rng, index, Split::Validation);
-        let masked = hide(&batch, config.mask_token(), config.tokenizer.codebook_size, &mut rng, 0.0);
+        let masked = hide_tokens(session, &batch, &mut rng, 0.0);
         ops.reset();
         let (loss, share) = loss(session, &mut ops, &batch, &masked);
         entropy += ops.value(&loss) / CHECK_BATCHES as f32;

@@ -1,5 +1,6 @@
 //! One run: its options, what all stages share, and their order.
 
+use super::corruption::Corruption;
 use super::dataset::{DataOptions, Dataset};
 use super::files::{create_folder, lock_folder, write_atomically};
 use super::metrics::{Metrics, progress_bar};
@@ -12,7 +13,7 @@ use burn::tensor::Device;
 use indicatif::ProgressBar;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 /// Seconds of training between checkpoints.
@@ -20,7 +21,7 @@ const CHECKPOINT_SECONDS: f64 = 75.0;
 /// What a run takes from the model that it starts from: all but the bank of styles, which belongs to the pictures.
 const START_PREFIXES: &[&str] = &["tokenizer.", "styles.scale", "styles.standard", "prior.", "mar.", "head."];
 /// Share of the generators' time for the token prior: its steps are cheaper and it stops gaining sooner.
-const PRIOR_SHARE: f64 = 0.3;
+pub const PRIOR_SHARE: f64 = 0.3;
 /// Steps in a row with a gradient that is not finite before training gives up.
 const MAX_BAD_STEPS: u32 = 20;
 
@@ -51,6 +52,10 @@ pub struct Options {
     pub seconds_per_step: Option<f64>,
     /// Ends the run after this many steps of a stage, as if it were killed at a checkpoint.
     pub stop_after: Option<u64>,
+    /// What is done to the inputs of the generators.
+    pub corruption: Corruption,
+    /// Codes of each of two tokens per position, see [`super::pairs`]; `None` for one token.
+    pub token_pairs: Option<usize>,
 }
 
 /// What the stages share.
@@ -66,7 +71,7 @@ pub struct Session {
     /// The same with what parallel stages have published.
     exported: Mutex<Weights>,
     /// The pictures.
-    pub data: Dataset,
+    pub data: Arc<Dataset>,
     /// The table of numbers.
     pub metrics: Metrics,
     /// The threads.
@@ -82,17 +87,40 @@ impl Session {
     ///
     /// # Errors
     /// Options, data or files that cannot be used.
-    pub fn open(mut options: Options) -> Result<Self, TrainError> {
-        let device = device(options.gpu)?;
-        let folder = options.out.join("work");
-        create_folder(&folder)?;
-        let lock = lock_folder(&folder)?;
+    pub fn open(options: Options) -> Result<Self, TrainError> {
+        // First of all, so that a folder in use is known before minutes are spent on reading.
+        let lock = take_folder(&options)?;
         let bar = progress_bar("pictures", 1.0, 0.0);
         let data = Dataset::load(&options.data, |done, total| {
             bar.set_length(total as u64);
             bar.set_position(done as u64);
         })?;
         bar.finish_and_clear();
+        let session = Self::prepare(options, Arc::new(data), lock)?;
+        let data = &session.data;
+        let sharp = data.textures.iter().filter(|texture| texture.sharp).count();
+        let kept = data.textures.iter().filter(|texture| texture.validation).count();
+        eprintln!(
+            "{} pictures ({sharp} sharp, {kept} for validation) in {} classes; {} parameters",
+            data.textures.len(),
+            data.classes.len(),
+            session.table.value_count()
+        );
+        Ok(session)
+    }
+
+    /// Prepares the folder for data that is read already.
+    ///
+    /// # Errors
+    /// Options or files that cannot be used.
+    pub fn with_data(options: Options, data: Arc<Dataset>) -> Result<Self, TrainError> {
+        let lock = take_folder(&options)?;
+        Self::prepare(options, data, lock)
+    }
+
+    fn prepare(mut options: Options, data: Arc<Dataset>, lock: File) -> Result<Self, TrainError> {
+        let device = device(options.gpu)?;
+        let folder = options.out.join("work");
         options.config.classes.clone_from(&data.classes);
         keep_config(&folder.join("config.ron"), &options)?;
         let (model, table) = Discon::declare(&options.config)?;
@@ -105,14 +133,6 @@ impl Session {
         }
         let metrics = Metrics::open(options.out.join("metrics.csv"))?;
         let workers = Workers::new(options.threads);
-        let sharp = data.textures.iter().filter(|texture| texture.sharp).count();
-        let kept = data.textures.iter().filter(|texture| texture.validation).count();
-        eprintln!(
-            "{} pictures ({sharp} sharp, {kept} for validation) in {} classes; {} parameters",
-            data.textures.len(),
-            data.classes.len(),
-            table.value_count()
-        );
         let exported = Mutex::new(weights.clone());
         Ok(Self { options, model, table, weights, exported, data, metrics, workers, device, _lock: lock })
     }
@@ -161,6 +181,12 @@ impl Session {
         model.save(&self.options.out)?;
         Ok(model)
     }
+}
+
+fn take_folder(options: &Options) -> Result<File, TrainError> {
+    let folder = options.out.join("work");
+    create_folder(&folder)?;
+    lock_folder(&folder)
 }
 
 /// Copies the parameters with these prefixes from the model in `folder`.

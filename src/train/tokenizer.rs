@@ -60,7 +60,7 @@ pub fn open(session: &mut Session) -> Result<ParamSet, TrainError> {
 
 /// Factor on the learning rate. The linear path starts right, and a step of the last layers moves every pixel:
 /// at the full rate the noise of single steps is as large as the error that is left.
-fn rate_of(name: &str) -> f32 {
+pub fn rate_of(name: &str) -> f32 {
     if name.contains("linear_path") {
         0.1
     } else if name.contains("decoder.out") || name.contains("decoder.refine.1") || name.contains("encoder.out") {

@@ -1,0 +1,241 @@
+//! What all arms share: data, encoder and decoder, latents, codebooks, and the real set.
+
+use super::arms::{Arm, CODES, Kind};
+use super::{AblationRequest, tuning};
+use crate::eval::measure::Reference;
+use crate::eval::{EvalError, progress_bar};
+use crate::model::{Model, ParamTable, Weights};
+use crate::train::dataset::{DataOptions, Dataset};
+use crate::train::kmeans::{assign, k_means};
+use crate::train::latents::Latents;
+use crate::train::rng::Rng;
+use crate::train::run::{Options, Session};
+use crate::train::workers::Workers;
+use crate::train::{TrainError, corruption::Corruption, latents, pairs, tokenizer};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Classes with fewer pictures are left out.
+const LEAST_PICTURES: usize = 8;
+/// Rows and iterations of the second codebook.
+const SECOND_ROWS: usize = 100_000;
+const SECOND_ITERATIONS: usize = 15;
+/// Fewest real cut-outs per class.
+const LEAST_REAL: usize = 16;
+
+/// Parameters that arms take over.
+const TAKEN: [&str; 3] = ["tokenizer.encoder.", "tokenizer.decoder.", "styles."];
+
+/// A codebook with the tokens of all latents.
+pub struct Book {
+    /// Codebook values in the order of the arm's codebook.
+    centres: Vec<f32>,
+    importance: Vec<f32>,
+    /// All latents with this codebook's tokens.
+    pub latents: Latents,
+    /// A decoder that has learned to draw pictures from tokens alone, if an arm needs it: by parameter name.
+    pub decoder: Vec<(String, Vec<f32>)>,
+}
+
+/// See the module.
+pub struct Shared {
+    /// The pictures.
+    pub data: Arc<Dataset>,
+    /// The real set.
+    pub reference: Reference,
+    base: Session,
+    books: BTreeMap<Key, Book>,
+}
+
+/// Arms with equal keys share a codebook: whether tokens come in pairs, and how many codes there are.
+type Key = (bool, usize);
+
+fn key(arm: &Arm) -> Key {
+    (arm.kind == Kind::TokenPairs, arm.codes)
+}
+
+impl Shared {
+    /// Reads the data, trains encoder and decoder, encodes all pictures once and makes the codebooks of `arms`.
+    ///
+    /// # Errors
+    /// Data or files that cannot be used.
+    pub fn prepare(request: &AblationRequest, arms: &[Arm], workers: &Workers) -> Result<Self, EvalError> {
+        let options = DataOptions {
+            folder: request.data.clone(),
+            classes: request.classes.clone(),
+            min_class_images: LEAST_PICTURES,
+            threads: workers.count(),
+        };
+        let bar = progress_bar("pictures", 0);
+        let data = Arc::new(Dataset::load(&options, |done, total| {
+            bar.set_length(total as u64);
+            bar.set_position(done as u64);
+        })?);
+        bar.finish_and_clear();
+        let (mut base, latents) = train_tokenizer(request, options, &data, workers)?;
+        let mut books = BTreeMap::new();
+        let first = Book::of(&base, latents);
+        for arm in arms.iter().filter(|arm| arm.codes != CODES && arm.kind != Kind::TokenPairs) {
+            books.insert(key(arm), other_size(request, &base, &first, arm)?);
+        }
+        let seconds = 60.0 * request.minutes;
+        for arm in arms.iter().filter(|arm| arm.kind == Kind::TokenPairs) {
+            let mut book = second_codes(&base, &first, arm.codes);
+            book.decoder = tuning::tune(&base, &book.latents, |token| book.value(token, Some(arm.codes)), seconds)?;
+            books.insert(key(arm), book);
+        }
+        let mut first = first;
+        if arms.iter().any(|arm| arm.kind == Kind::Tokens) {
+            first.decoder = tuning::tune(&base, &first.latents, |token| first.value(token, None), seconds)?;
+        }
+        books.insert((false, CODES), first);
+        base.export()?;
+        let model = Model::load(&base.options.out)?;
+        let reference =
+            Reference::new(&data, workers, request.count.max(LEAST_REAL)).with_latents(&model, &data, workers);
+        base.options.threads = 1;
+        Ok(Self { data, reference, base, books })
+    }
+
+    /// The codebook of an arm.
+    ///
+    /// # Errors
+    /// An arm that [`Shared::prepare`] was not told of.
+    pub fn book(&self, arm: &Arm) -> Result<&Book, EvalError> {
+        self.books.get(&key(arm)).ok_or_else(|| EvalError::Option {
+            option: "--arms",
+            found: arm.name.into(),
+            expected: "an arm whose codebook was prepared".into(),
+        })
+    }
+
+    /// A session that trains an arm on the shared latents.
+    ///
+    /// # Errors
+    /// Files that cannot be used.
+    pub fn session(&self, arm: &Arm, seed: u64, folder: &Path) -> Result<Session, EvalError> {
+        let base = &self.base;
+        let options = Options {
+            config: arm.config(&self.data.classes, base.model.config.styles),
+            out: folder.into(),
+            seed,
+            corruption: arm.corruption,
+            token_pairs: (arm.kind == Kind::TokenPairs).then_some(arm.codes),
+            ..base.options.clone()
+        };
+        let mut session = Session::with_data(options, Arc::clone(&self.data))?;
+        take(&base.table, &base.weights, &session.table, &mut session.weights);
+        let book = self.book(arm)?;
+        let ids = session.model.codebook.clone();
+        let centres = session.weights.get_mut(ids.centres);
+        centres.fill(0.0);
+        centres[..book.centres.len()].copy_from_slice(&book.centres);
+        session.weights.get_mut(ids.importance).copy_from_slice(&book.importance);
+        session.export()?;
+        Ok(session)
+    }
+}
+
+impl Book {
+    fn of(session: &Session, latents: Latents) -> Self {
+        let ids = &session.model.codebook;
+        Self {
+            centres: session.weights.get(ids.centres).to_vec(),
+            importance: session.weights.get(ids.importance).to_vec(),
+            latents,
+            decoder: Vec::new(),
+        }
+    }
+
+    /// Style-relative latent of a token, or of a pair of `codes` each.
+    fn value(&self, token: u32, codes: Option<usize>) -> Vec<f32> {
+        let width = self.importance.len();
+        let row = |index: usize| &self.centres[index * width..(index + 1) * width];
+        match codes {
+            None => row(token as usize).to_vec(),
+            Some(codes) => {
+                let (first, second) = (token as usize % codes, codes + token as usize / codes);
+                row(first).iter().zip(row(second)).map(|(a, b)| a + b).collect()
+            }
+        }
+    }
+}
+
+/// Copies shared parameters by name.
+fn take(from_table: &ParamTable, from: &Weights, table: &ParamTable, weights: &mut Weights) {
+    for (id, spec) in table.iter().filter(|(_, spec)| TAKEN.iter().any(|prefix| spec.name.starts_with(prefix))) {
+        if let Some(source) = from_table.find(&spec.name) {
+            weights.get_mut(id).clone_from_slice(from.get(source));
+        }
+    }
+}
+
+fn train_tokenizer(
+    request: &AblationRequest,
+    data_options: DataOptions,
+    data: &Arc<Dataset>,
+    workers: &Workers,
+) -> Result<(Session, Latents), EvalError> {
+    let plain = &super::arms::arms()[0];
+    let seconds = 60.0 * request.tokenizer_minutes;
+    let options = Options {
+        data: data_options,
+        config: plain.config(&data.classes, 0),
+        out: request.output.join("shared"),
+        seconds,
+        tokenizer_share: 1.0,
+        tokenizer: None,
+        start: None,
+        seed: 1,
+        threads: workers.count(),
+        gpu: false,
+        seconds_per_step: None,
+        stop_after: None,
+        corruption: Corruption::default(),
+        token_pairs: None,
+    };
+    let mut session = Session::with_data(options, Arc::clone(data))?;
+    tokenizer::train(&mut session, seconds)?;
+    let latents = latents::prepare(&mut session)?;
+    Ok((session, latents))
+}
+
+/// A codebook of another size on the same latents.
+fn other_size(request: &AblationRequest, base: &Session, first: &Book, arm: &Arm) -> Result<Book, TrainError> {
+    let options = Options {
+        config: arm.config(&base.data.classes, base.model.config.styles),
+        out: request.output.join(format!("shared/codes-{}", arm.codes)),
+        ..base.options.clone()
+    };
+    let mut session = Session::with_data(options, Arc::clone(&base.data))?;
+    let mut latents = first.latents.clone();
+    let perplexity = latents::build_codebook(&mut session, &mut latents);
+    eprintln!("codebook of {}: perplexity {perplexity:.0}", arm.codes);
+    Ok(Book::of(&session, latents))
+}
+
+/// A second codebook for what the first leaves, and pairs of tokens.
+fn second_codes(base: &Session, first: &Book, codes: usize) -> Book {
+    let width = first.importance.len();
+    let weights: Vec<f32> = first.importance.iter().map(|weight| weight.sqrt()).collect();
+    let mut rest = Vec::with_capacity(first.latents.relative.len());
+    for (row, token) in first.latents.relative.chunks_exact(width).zip(&first.latents.tokens) {
+        let centre = &first.centres[*token as usize * width..][..width];
+        rest.extend(row.iter().zip(centre).zip(&weights).map(|((value, centre), weight)| (value - centre) * weight));
+    }
+    let step = (rest.len() / width).div_ceil(SECOND_ROWS).max(1);
+    let rows: Vec<f32> = rest.chunks_exact(width).step_by(step).flatten().copied().collect();
+    let mut rng = Rng::new(&[base.options.seed, 0x2d]);
+    let mut centres = k_means(&rows, width, codes, SECOND_ITERATIONS, &mut rng, &base.workers);
+    let nearest = assign(&rest, &centres, width, &base.workers);
+    for row in centres.chunks_exact_mut(width) {
+        row.iter_mut().zip(&weights).for_each(|(value, weight)| *value /= weight);
+    }
+    let mut latents = first.latents.clone();
+    for (token, (second, _)) in latents.tokens.iter_mut().zip(&nearest) {
+        *token = pairs::join(*token, *second, codes);
+    }
+    let centres = [first.centres.as_slice(), &centres].concat();
+    Book { centres, importance: first.importance.clone(), latents, decoder: Vec::new() }
+}
