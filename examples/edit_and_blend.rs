@@ -17,7 +17,7 @@ use bevy::prelude::*;
 use bevy_discon::prelude::*;
 
 const CLASS: &str = "brick";
-const OTHER: &str = "moss";
+const OTHER: &str = "grass";
 
 fn main() -> AppExit {
     App::new()

@@ -87,9 +87,8 @@ fn cells_of_a_surface_fit_while_other_textures_do_not() {
 #[test]
 fn an_example_picture_is_found_again_in_its_recipe_and_its_variations() {
     let model = bundled();
-    let class = &model.discon.config.classes[0];
     let run = |recipe: &Recipe| native::generate(&model, &plan(&model, recipe).expect("the recipe is valid"));
-    let source = run(&recipe(class));
+    let source = run(&recipe("brick"));
     let folder = tempfile::tempdir().expect("a folder for the picture");
     let path = folder.path().join("example.png");
     image::save_buffer(&path, &source.pixels, 128, 128, image::ColorType::Rgb8).expect("the folder can be written");
