@@ -1,6 +1,7 @@
-// noise: start of the flow, x = temperature * normal(seed, position, channel).
+// noise: start of the flow, x = temperature * normal(seed, key of the position, channel).
 //
 //   indices   positions (rows), from `start`; not read if `in_order`: then row r is position r
+//   keys      what the random numbers of all positions are drawn with, from `key_start`
 //   x         (rows, width)
 //
 // One thread per value.
@@ -10,12 +11,14 @@ struct Params {
     width: u32,
     start: u32,
     in_order: u32,
+    key_start: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<uniform> job: Job;
 @group(0) @binding(2) var<storage, read> indices: array<u32>;
-@group(0) @binding(3) var<storage, read_write> x: array<f32>;
+@group(0) @binding(3) var<storage, read> keys: array<u32>;
+@group(0) @binding(4) var<storage, read_write> x: array<f32>;
 
 @compute @workgroup_size(THREADS)
 fn noise(
@@ -31,5 +34,6 @@ fn noise(
     if params.in_order == 0u {
         position = indices[params.start + position];
     }
-    x[index] = job.latent_temperature * normal(random_words(job.latent_seed, STREAM_LATENT, position, index % params.width));
+    let key = keys[params.key_start + position];
+    x[index] = job.latent_temperature * normal(random_words(job.latent_seed, STREAM_LATENT, key, index % params.width));
 }

@@ -34,7 +34,7 @@
 //! Arrows of imports point to the left; `tests/architecture.rs` checks them.
 //!
 //! ```text
-//! model <- sampling <- reference <- native <- train, eval
+//! model <- sampling <- reference <- native <- train, eval, exemplar, surface
 //!                   <- gpu <------- render
 //!                   <- request <----/
 //! ```
@@ -45,6 +45,8 @@
 
 #[cfg(feature = "eval")]
 pub mod eval;
+#[cfg(feature = "native")]
+pub mod exemplar;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 #[cfg(feature = "material")]
@@ -60,6 +62,8 @@ mod render;
 #[cfg(feature = "render")]
 pub mod request;
 pub mod sampling;
+#[cfg(feature = "native")]
+pub mod surface;
 #[cfg(feature = "train")]
 pub mod train;
 
@@ -75,5 +79,5 @@ pub mod prelude {
         TextureFailed, TextureGenerated, TextureGenerator, TextureNotGenerated, TextureProgress, TextureReady,
         TextureSource, TextureState, TextureStatistics, TextureStore, TextureTokens, UNFINISHED_TEXTURES,
     };
-    pub use crate::sampling::{MapKind, MapRules, Recipe, Tiling};
+    pub use crate::sampling::{Blend, Edit, MapKind, MapRules, Recipe, Tiling, TokenMask};
 }

@@ -126,13 +126,24 @@ fn plan(model: &Model) -> Plan {
     let positions = GRID.positions() as u32;
     let order = |factor: u32| (0..positions).map(|index| (index * factor + 3) % positions).collect::<Vec<u32>>();
     Plan {
-        shape: PlanShape { grid: GRID, steps: Vec::new(), flow_steps: 1, guided: false },
+        shape: PlanShape {
+            grid: GRID,
+            steps: Vec::new(),
+            flow_steps: 1,
+            guided: false,
+            passes: Vec::new(),
+            condition_rows: 2,
+            style_rows: 1,
+        },
         inputs: JobInputs {
             condition: common::numbers(1, 2 * config.condition_width()),
             style: common::numbers(2, config.style_width()),
             tokens: (0..positions).map(|index| index * 11 % 65).collect(),
             token_order: order(8),
             latent_order: order(12),
+            lists: Vec::new(),
+            keys: (0..positions).map(|index| index.wrapping_mul(0x9e37_79b1)).collect(),
+            context: None,
             token_seed: 0x1234_5678_9abc_def0,
             latent_seed: 0xfeed_0000_beef_0001,
             guidance: 1.75,
@@ -345,7 +356,13 @@ impl Case for EmbedCase {
         let tokens = ops.token_grid();
         let x = ops.embed(self.table, &tokens);
         let positions = ops.positions(Stage::Latents, 4..15);
-        ops.gather(&x, &positions, 1)
+        let gathered = ops.gather(&x, &positions, 1);
+        // The same rows by way of tokens_at, some of them forgotten before.
+        let some = ops.positions(Stage::Latents, 6..9);
+        ops.reopen(&some);
+        let tokens = ops.tokens_at(&positions);
+        let x = ops.embed(self.table, &tokens);
+        ops.join_segments(&gathered, &x, 1)
     }
 }
 
@@ -353,7 +370,11 @@ impl Case for EmbedCase {
 fn row_movements_equal_the_reference_exactly() {
     let Some(bench) = Bench::get() else { return };
     for width in [8, 24, 50] {
-        bench.check(&format!("embed and gather {width}"), 0.0, EmbedCase { width, table: ParamId(0) });
+        bench.check(
+            &format!("embed, gather, reopen and tokens_at {width}"),
+            0.0,
+            EmbedCase { width, table: ParamId(0) },
+        );
     }
     case!(bench, "gather of two items", 0.0, |ops| {
         let x = input(ops, 1, [70, 9]);
@@ -404,11 +425,19 @@ fn sampling_equals_the_reference() {
     // The bits of the random numbers are equal; the last product rounds once.
     case!(bench, "noise and euler_step", 2e-7, |ops| {
         let positions = ops.positions(Stage::Latents, 3..20);
-        let x = ops.noise(Some(&positions));
+        let x = ops.noise(Some(&positions), 0);
         let velocity = input(ops, 4, [17, 16]);
         ops.euler_step(&x, &velocity, 0.125)
     });
-    case!(bench, "noise of all positions in row-major order", 2e-7, |ops| ops.noise(None));
+    case!(bench, "noise of all positions in row-major order", 2e-7, |ops| ops.noise(None, 0));
+    case!(bench, "reopen after commit_latents", 0.0, |ops| {
+        let all = ops.positions(Stage::Latents, 0..35);
+        let latents = input(ops, 6, [35, 16]);
+        ops.commit_latents(&all, &latents);
+        let some = ops.positions(Stage::Latents, 5..11);
+        ops.reopen(&some);
+        ops.context()
+    });
     case!(bench, "commit_latents", 0.0, |ops| {
         for (range, seed) in [(0..4, 1), (4..35, 2)] {
             let positions = ops.positions(Stage::Latents, range.clone());
@@ -420,7 +449,7 @@ fn sampling_equals_the_reference() {
     });
     // WGSL allows an exponential 3 + 2|x| units in the last place.
     case!(bench, "denormalise drops the mark", 2e-6, |ops| {
-        let (x, style) = (input(ops, 1, [35, 24]), ops.style());
+        let (x, style) = (input(ops, 1, [35, 24]), ops.style(1));
         ops.denormalise(&x, &style)
     });
     case!(bench, "denormalise per item", 2e-6, |ops| {
@@ -453,7 +482,7 @@ impl Case for TokenCase {
         // Few different values, so that at temperature 0 the largest one stands several times.
         let values: Vec<f32> = values.iter().map(|value| (self.scale * value).round()).collect();
         let logits = ops.constant(&values, [rows, self.codebook_size]);
-        ops.sample_tokens(&logits, &positions, self.guided);
+        ops.sample_tokens(&logits, &positions, self.guided, 0);
         // Each token has a different row, so equal rows are equal tokens.
         let tokens = ops.token_grid();
         ops.embed(self.table, &tokens)

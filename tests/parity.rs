@@ -166,12 +166,12 @@ fn the_coarse_picture_decodes_the_tokens_of_a_running_job() {
     for step in &plan.shape.steps[..3] {
         run_step(&mut cpu, &model.discon, &plan.shape, step);
     }
-    decode_coarse(&mut cpu, &model.discon, plan.shape.grid);
+    decode_coarse(&mut cpu, &model.discon, &plan.shape);
     for variant in common::variants(&gpu) {
         let slot = start(&gpu, &model, &plan, variant);
         let pipelines = Pipelines::compile(gpu.device(), variant, &model.discon.config).expect("all kernels compile");
         let weights = GpuWeights::upload(gpu.device(), gpu.queue(), &model).expect("weights fit");
-        let recording = Arc::new(Recording::coarse(&model, plan.shape.grid, variant));
+        let recording = Arc::new(Recording::coarse(&model, &plan.shape, variant));
         let coarse = JobSlot::sharing(gpu.device(), &pipelines, &weights, recording, &slot).expect("buffers fit");
         let token_rounds = slot.recording().steps[2].end;
         gpu.submit(|pass| {

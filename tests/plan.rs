@@ -1,7 +1,7 @@
 //! Are the loops right? Properties of recipes and plans; no adapter, no network.
 
 use bevy_discon::model::{Discon, Model, ModelConfig};
-use bevy_discon::sampling::{PlanShape, Recipe, RecipeError, Step, Tiling, count, plan};
+use bevy_discon::sampling::{Blend, Edit, PlanShape, Recipe, RecipeError, Step, Tiling, TokenMask, count, plan};
 
 fn model() -> Model {
     Model::new(&ModelConfig::tiny(&["brick", "moss"]), None, 1).expect("the tiny preset is valid")
@@ -29,7 +29,7 @@ fn every_position_gets_one_token_and_one_latent_and_decoding_comes_last() {
                         latents[plan.inputs.latent_order[at as usize] as usize] += 1;
                     }
                 }
-                Step::Decode => {}
+                Step::Reopen { .. } | Step::Decode => {}
             }
         }
         assert!(tokens.iter().all(|count| *count == 1) && latents.iter().all(|count| *count == 1));
@@ -93,6 +93,21 @@ fn a_wrong_recipe_names_the_field_what_came_and_what_is_allowed() {
         (|r| r.style = Some(8), ["style", "below 8"]),
         (|r| r.tokens = Some(vec![0; 3]), ["tokens (count)", "256 for a texture of 256x256"]),
         (|r| r.tokens = Some(vec![64; 256]), ["tokens", "below 64"]),
+        (|r| *r = r.clone().with_edit(TokenMask { cells: vec![] }, 0), ["edits.mask", "at least one"]),
+        (|r| *r = r.clone().with_edit(TokenMask { cells: vec![3, 3] }, 0), ["edits.mask", "ascending"]),
+        (|r| *r = r.clone().with_edit(TokenMask { cells: vec![256] }, 0), ["edits.mask", "below 256"]),
+        (|r| *r = r.clone().with_edit_of("cheese", TokenMask { cells: vec![1] }, 0), ["\"cheese\"", "brick, moss"]),
+        (
+            |r| r.edits = vec![Edit { mask: TokenMask { cells: vec![1] }, seed: 0, class: None }; 17],
+            ["edits", "at most 16"],
+        ),
+        (|r| r.blends = vec![Blend { class: "moss".into(), shares: vec![0; 9] }], ["blends.shares (count)", "256"]),
+        (
+            |r| r.blends = vec![Blend { class: "moss".into(), shares: vec![128; 256] }; 2],
+            ["blends.shares", "at most 255"],
+        ),
+        (|r| r.style_row = Some(vec![0.0; 3]), ["style_row (count)", "32, the style width"]),
+        (|r| r.style_row = Some(vec![f32::NAN; 32]), ["style_row", "-64 to 64"]),
     ] {
         let message = message(change);
         assert!(parts.iter().all(|part| message.contains(part)), "{message} should say {parts:?}");

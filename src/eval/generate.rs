@@ -54,7 +54,7 @@ pub fn sample_tokens(ops: &mut CpuOps, model: &Model, plan: &Plan) {
 
 /// The texture of style-relative latents with the style of a plan.
 pub fn decode_latents(ops: &mut CpuOps, model: &Model, plan: &Plan, latents: CpuTensor) -> Sample {
-    decode(ops, &model.discon, plan.shape.grid, &latents);
+    decode(ops, &model.discon, &plan.shape, &latents);
     sample(ops, plan.shape.grid, latents.values.to_vec(), latents.shape[1])
 }
 

@@ -1,13 +1,13 @@
 //! The buffers of a job slot.
 
 use super::recorder::ALIGNMENT;
-use super::recording::{PARAM_WORDS, Recording};
+use super::recording::{PARAM_WORDS, Recording, STATE_BUFFERS};
 
 /// All buffers that one job at a time runs in.
 #[derive(Debug)]
 pub struct Buffers {
     pub pool: Vec<wgpu::Buffer>,
-    pub state: [wgpu::Buffer; 6],
+    pub state: [wgpu::Buffer; STATE_BUFFERS],
     pub constants: wgpu::Buffer,
     pub params: wgpu::Buffer,
     pub job: wgpu::Buffer,

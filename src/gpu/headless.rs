@@ -5,11 +5,11 @@ use super::image_target::ImageTarget;
 use super::job::JobSlot;
 use super::kernel::KernelVariant;
 use super::pipelines::Pipelines;
-use super::recording::Recording;
+use super::recording::{Recording, StateBuffer};
 use super::weights::GpuWeights;
 use crate::model::Model;
 use crate::reference::GeneratedTexture;
-use crate::sampling::{Plan, PlanShape};
+use crate::sampling::{LatentState, Plan, PlanShape};
 use std::sync::Arc;
 
 /// Work per submission. A tenth of a second on a software rasteriser and some milliseconds on a GPU, where a submission
@@ -110,6 +110,22 @@ impl Gpu {
             height: slot.texture.height(),
             pixels,
             tokens: bytemuck::pod_collect_to_vec(&tokens),
+        })
+    }
+
+    /// Tokens and latents of the texture that [`Gpu::generate`] made last: what
+    /// [`continue_plan`](crate::sampling::continue_plan) starts from.
+    ///
+    /// # Errors
+    /// A device that was lost, or nothing was generated yet.
+    pub fn state(&self) -> Result<LatentState, GpuError> {
+        let slot = self.model.as_ref().and_then(|loaded| loaded.slots.last());
+        let Some((_, slot)) = slot else { return Err(GpuError::Device("nothing was generated yet".into())) };
+        let read =
+            |state: StateBuffer| self.read(slot.job.state(state), slot.job.recording().state_bytes[state as usize]);
+        Ok(LatentState {
+            tokens: bytemuck::pod_collect_to_vec(&read(StateBuffer::Tokens)?),
+            context: bytemuck::pod_collect_to_vec(&read(StateBuffer::Context)?),
         })
     }
 

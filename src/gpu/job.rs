@@ -75,12 +75,18 @@ impl JobSlot {
     /// # Errors
     /// Inputs of another shape.
     pub fn start(&self, queue: &wgpu::Queue, inputs: &JobInputs) -> Result<(), GpuError> {
-        let uploads: [(StateBuffer, &'static str, &[u8]); 5] = [
+        let context_bytes = self.recording.state_bytes[StateBuffer::Context as usize] as usize;
+        let unknown = if inputs.context.is_none() { vec![0.0; context_bytes / 4] } else { Vec::new() };
+        let context = inputs.context.as_ref().unwrap_or(&unknown);
+        let uploads: [(StateBuffer, &'static str, &[u8]); StateBuffer::ALL.len()] = [
             (StateBuffer::Tokens, "tokens", bytemuck::cast_slice(&inputs.tokens)),
             (StateBuffer::Condition, "condition", bytemuck::cast_slice(&inputs.condition)),
             (StateBuffer::Style, "style", bytemuck::cast_slice(&inputs.style)),
             (StateBuffer::TokenOrder, "token_order", bytemuck::cast_slice(&inputs.token_order)),
             (StateBuffer::LatentOrder, "latent_order", bytemuck::cast_slice(&inputs.latent_order)),
+            (StateBuffer::Lists, "lists", bytemuck::cast_slice(&inputs.lists)),
+            (StateBuffer::Keys, "keys", bytemuck::cast_slice(&inputs.keys)),
+            (StateBuffer::Context, "context", bytemuck::cast_slice(context)),
         ];
         for (state, field, bytes) in uploads {
             let expected = self.recording.state_bytes[state as usize] as usize;
@@ -91,8 +97,6 @@ impl JobSlot {
         for (state, _, bytes) in uploads {
             queue.write_buffer(self.state(state), 0, bytes);
         }
-        let context = self.recording.state_bytes[StateBuffer::Context as usize] as usize;
-        queue.write_buffer(self.state(StateBuffer::Context), 0, &vec![0; context]);
         let words = |seed: u64| [seed as u32, (seed >> 32) as u32];
         let job = JobUniform {
             token_seed: words(inputs.token_seed),

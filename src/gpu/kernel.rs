@@ -125,10 +125,12 @@ kernels! {
     DepthToSpace: "depth_to_space", "depth_to_space", [Read, Write], [Index];
     SpaceToDepth: "space_to_depth", "space_to_depth", [Read, Write], [Index];
     Denormalise: "denormalise", "denormalise", [Read, Read, Write], [Index];
-    SampleTokens: "sample_tokens", "sample_tokens", [Job, Read, Read, Write], [Rng, Reduce];
-    Noise: "noise", "noise", [Job, Read, Write], [Index, Rng];
+    SampleTokens: "sample_tokens", "sample_tokens", [Job, Read, Read, Read, Write], [Rng, Reduce];
+    Noise: "noise", "noise", [Job, Read, Read, Write], [Index, Rng];
     EulerStep: "euler_step", "euler_step", [Read, Read, Write], [Index];
     CommitLatents: "commit_latents", "commit_latents", [Read, Read, Write], [Index];
+    TokensAt: "tokens_at", "tokens_at", [Read, Read, Write], [Index];
+    Reopen: "reopen", "reopen", [Read, Write, Write], [Index];
     WriteImage: "write_image", "write_image", [Read, StorageTexture], [];
     Downsample: "downsample", "downsample", [Texture, StorageTexture], [];
     DeriveNormal: "derive_normal", "derive_normal", [Texture, StorageTexture], [Relief];

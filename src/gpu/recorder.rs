@@ -1,8 +1,9 @@
 //! The executor that notes dispatches instead of running them.
 
 use super::kernel::{KernelKey, KernelVariant, THREADS};
-use super::recording::{BufferRef, Dispatch, Draft, GpuIndices, GpuTensor, PARAM_WORDS, Recording, Tap};
+use super::recording::{BufferRef, Dispatch, Draft, GpuIndices, GpuTensor, PARAM_WORDS, Recording, StateBuffer, Tap};
 use crate::model::{Activation, Grid, Model, ParamId};
+use crate::sampling::{PassShape, PlanShape};
 use std::collections::HashMap;
 
 /// Alignment of everything that is bound by range: the largest that wgpu allows a device to ask for.
@@ -36,6 +37,8 @@ impl<'a> Recorder<'a> {
             config.style_width(),
             positions,
             positions,
+            0,
+            positions,
         ];
         Self {
             model,
@@ -57,6 +60,26 @@ impl<'a> Recorder<'a> {
             constants: HashMap::new(),
             fixed: HashMap::new(),
         }
+    }
+
+    /// Makes room for the passes of a shape; without it there is one pass over all positions.
+    #[must_use]
+    pub fn for_shape(mut self, shape: &PlanShape) -> Self {
+        let config = &self.model.discon.config;
+        let lists = |pass: &PassShape| {
+            [&pass.window, &pass.conditions, &pass.token_places, &pass.latent_places].map(ExactSizeIterator::len)
+        };
+        for (state, words) in [
+            (StateBuffer::Condition, shape.condition_rows * config.condition_width()),
+            (StateBuffer::Style, shape.style_rows * config.style_width()),
+            (StateBuffer::TokenOrder, shape.passes.iter().map(|pass| pass.tokens.len()).sum()),
+            (StateBuffer::LatentOrder, shape.passes.iter().map(|pass| pass.latents.len()).sum()),
+            (StateBuffer::Lists, shape.passes.iter().flat_map(lists).sum()),
+            (StateBuffer::Keys, shape.passes.len() * shape.grid.positions()),
+        ] {
+            self.draft.state_bytes[state as usize] = 4 * words as u64;
+        }
+        self
     }
 
     /// Keeps every tapped value to the end.

@@ -42,13 +42,28 @@ pub enum StateBuffer {
     TokenOrder,
     /// Order of stage 2.
     LatentOrder,
+    /// Index lists of the passes.
+    Lists,
+    /// What the random numbers of positions are drawn with.
+    Keys,
 }
 
 impl StateBuffer {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Tokens, Self::Context, Self::Condition, Self::Style, Self::TokenOrder, Self::LatentOrder];
+    pub const ALL: [Self; STATE_BUFFERS] = [
+        Self::Tokens,
+        Self::Context,
+        Self::Condition,
+        Self::Style,
+        Self::TokenOrder,
+        Self::LatentOrder,
+        Self::Lists,
+        Self::Keys,
+    ];
 }
+
+/// Number of state buffers.
+pub const STATE_BUFFERS: usize = 8;
 
 /// A matrix that a dispatch reads or writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -122,7 +137,7 @@ pub struct Recording {
     /// Numbers that were known when the recording was made.
     pub constants: Vec<u8>,
     /// Bytes of each state buffer, in the order of [`StateBuffer::ALL`].
-    pub state_bytes: [u64; 6],
+    pub state_bytes: [u64; STATE_BUFFERS],
     /// The picture, `(height * width, 3)`, and its grid.
     pub picture: Option<(GpuTensor, Grid)>,
     /// Named values, if they were asked for; each keeps its buffer to the end.
@@ -132,18 +147,18 @@ pub struct Recording {
 impl Recording {
     /// Records the generation of all textures of one shape.
     pub fn new(model: &Model, shape: &PlanShape, variant: KernelVariant) -> Self {
-        Self::record(Recorder::new(model, shape.grid, variant), model, shape)
+        Self::record(Recorder::new(model, shape.grid, variant).for_shape(shape), model, shape)
     }
 
     /// The same, keeping all named values for a test to read back.
     pub fn with_taps(model: &Model, shape: &PlanShape, variant: KernelVariant) -> Self {
-        Self::record(Recorder::new(model, shape.grid, variant).keep_taps(), model, shape)
+        Self::record(Recorder::new(model, shape.grid, variant).for_shape(shape).keep_taps(), model, shape)
     }
 
     /// Records the decoding of a token grid alone: the coarse picture of a texture whose second stage has not run.
-    pub fn coarse(model: &Model, grid: Grid, variant: KernelVariant) -> Self {
-        let mut recorder = Recorder::new(model, grid, variant);
-        decode_coarse(&mut recorder, &model.discon, grid);
+    pub fn coarse(model: &Model, shape: &PlanShape, variant: KernelVariant) -> Self {
+        let mut recorder = Recorder::new(model, shape.grid, variant).for_shape(shape);
+        decode_coarse(&mut recorder, &model.discon, shape);
         recorder.end_step();
         recorder.finish()
     }
@@ -203,7 +218,7 @@ pub(super) struct Draft {
     pub values: Vec<u64>,
     pub params: Vec<[u32; PARAM_WORDS]>,
     pub constants: Vec<u8>,
-    pub state_bytes: [u64; 6],
+    pub state_bytes: [u64; STATE_BUFFERS],
     pub picture: Option<(GpuTensor, Grid)>,
     pub taps: Vec<Tap>,
 }

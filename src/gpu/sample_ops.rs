@@ -9,13 +9,12 @@ use crate::sampling::{SampleOps, Stage};
 use std::ops::Range;
 
 impl SampleOps for Recorder<'_> {
-    fn condition(&mut self, guided: bool) -> GpuTensor {
-        let rows = if guided { 2 } else { 1 };
+    fn condition(&mut self, rows: usize) -> GpuTensor {
         state(StateBuffer::Condition, [rows, self.model.discon.config.condition_width()])
     }
 
-    fn style(&mut self) -> GpuTensor {
-        state(StateBuffer::Style, [1, self.model.discon.config.style_width()])
+    fn style(&mut self, rows: usize) -> GpuTensor {
+        state(StateBuffer::Style, [rows, self.model.discon.config.style_width()])
     }
 
     fn token_grid(&mut self) -> GpuIndices {
@@ -26,30 +25,52 @@ impl SampleOps for Recorder<'_> {
         state(StateBuffer::Context, [self.grid.positions(), self.model.discon.config.context_width()])
     }
 
+    fn tokens_at(&mut self, positions: &GpuIndices) -> GpuIndices {
+        let tokens = self.output(positions.len, 1).buffer;
+        let params = words([positions.len, positions.start]);
+        let buffers = [BufferRef::State(StateBuffer::Tokens), positions.buffer, tokens];
+        self.dispatch(Kernel::TokensAt, &buffers, &params, Work::threads(positions.len, 1));
+        GpuIndices { buffer: tokens, start: 0, len: positions.len }
+    }
+
+    fn reopen(&mut self, positions: &GpuIndices) {
+        let config = &self.model.discon.config;
+        let width = config.context_width();
+        let count = positions.len * width;
+        let params = words([count, width, positions.start, config.tokenizer.codebook_size]);
+        let state = [BufferRef::State(StateBuffer::Tokens), BufferRef::State(StateBuffer::Context)];
+        self.dispatch(Kernel::Reopen, &[positions.buffer, state[0], state[1]], &params, Work::threads(count, 1));
+    }
+
     fn positions(&mut self, stage: Stage, range: Range<u32>) -> GpuIndices {
         let order = match stage {
             Stage::Tokens => StateBuffer::TokenOrder,
             Stage::Latents => StateBuffer::LatentOrder,
+            Stage::Lists => StateBuffer::Lists,
         };
         GpuIndices { buffer: BufferRef::State(order), start: range.start as usize, len: range.len() }
     }
 
-    fn sample_tokens(&mut self, logits: &GpuTensor, positions: &GpuIndices, guided: bool) {
-        let params = words([positions.len, logits.shape[1], positions.start, guided.into()]);
-        let buffers = [logits.buffer, positions.buffer, BufferRef::State(StateBuffer::Tokens)];
+    fn sample_tokens(&mut self, logits: &GpuTensor, positions: &GpuIndices, guided: bool, pass: u32) {
+        let keys = pass as usize * self.grid.positions();
+        let params = words([positions.len, logits.shape[1], positions.start, guided.into(), keys]);
+        let (tokens, keys) = (BufferRef::State(StateBuffer::Tokens), BufferRef::State(StateBuffer::Keys));
+        let buffers = [logits.buffer, positions.buffer, keys, tokens];
         let work = Work { workgroups: words([positions.len, 1, 1]), flops: 0, values: logits.count() };
         self.dispatch(Kernel::SampleTokens, &buffers, &params, work);
     }
 
-    fn noise(&mut self, positions: Option<&GpuIndices>) -> GpuTensor {
+    fn noise(&mut self, positions: Option<&GpuIndices>, pass: u32) -> GpuTensor {
         let width = self.model.discon.config.tokenizer.latent_width;
         let rows = positions.map_or(self.grid.positions(), |positions| positions.len);
         let x = self.output(rows, width);
         // In row-major order the kernel does not read the order; something must be bound all the same.
         let in_order = positions.is_none();
         let positions = positions.copied().unwrap_or_else(|| self.positions(Stage::Latents, 0..rows as u32));
-        let params = words([x.count(), width, positions.start, in_order.into()]);
-        self.dispatch(Kernel::Noise, &[positions.buffer, x.buffer], &params, Work::threads(x.count(), 1));
+        let keys = pass as usize * self.grid.positions();
+        let params = words([x.count(), width, positions.start, in_order.into(), keys]);
+        let buffers = [positions.buffer, BufferRef::State(StateBuffer::Keys), x.buffer];
+        self.dispatch(Kernel::Noise, &buffers, &params, Work::threads(x.count(), 1));
         x
     }
 

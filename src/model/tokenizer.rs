@@ -106,6 +106,15 @@ impl Decoder {
         })
     }
 
+    /// Largest distance in pixels, along an axis, between a pixel and the border of a latent's 16x16 pixels over which the
+    /// latent can change the pixel: one step of each 3x3 convolution, at its resolution, all paths together.
+    pub fn reach(&self) -> usize {
+        // Every residual block has two convolutions.
+        let own = 1 + 2 * self.blocks_16.len();
+        let refine = if self.refine.is_some() { 2 } else { 0 };
+        TOKEN_PIXELS * own + 8 * 2 * self.blocks_8.len() + 4 * (2 * self.blocks_4.len() + 1) + 2 * refine
+    }
+
     /// `grid` is the grid of latents.
     pub fn forward<O: Ops>(&self, ops: &mut O, latents: &O::Tensor, grid: Grid) -> O::Tensor {
         let linear = ops.conv3x3(latents, &self.linear_path, grid, Activation::None, None);

@@ -8,16 +8,22 @@ mod product;
 
 use crate::model::Model;
 use crate::reference::{CpuOps, GeneratedTexture, Loops};
-use crate::sampling::{Plan, run_step};
+use crate::sampling::{LatentState, Plan, run_step};
 
 /// The tuned loops.
 pub const LOOPS: Loops = Loops { product: product::product, attention: attention::attention };
 
 /// Runs a plan on all cores.
 pub fn generate(model: &Model, plan: &Plan) -> GeneratedTexture {
+    generate_with_state(model, plan).0
+}
+
+/// The same, and the tokens and latents: what [`continue_plan`](crate::sampling::continue_plan) starts from.
+pub fn generate_with_state(model: &Model, plan: &Plan) -> (GeneratedTexture, LatentState) {
     let mut ops = CpuOps::for_job(model, plan).with_loops(LOOPS);
     for step in &plan.shape.steps {
         run_step(&mut ops, &model.discon, &plan.shape, step);
     }
-    ops.into_texture(plan)
+    let state = ops.state();
+    (ops.into_texture(plan), state)
 }

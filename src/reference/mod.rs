@@ -17,7 +17,7 @@ pub mod space;
 
 use crate::model::layers::{Conv, Linear, Norm};
 use crate::model::{Activation, AttentionLayout, Grid, Model, Ops, ParamId};
-use crate::sampling::{JobInputs, Plan, SampleOps, Stage, run_step};
+use crate::sampling::{JobInputs, LatentState, Plan, SampleOps, Stage, run_step};
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -89,7 +89,8 @@ impl<'a> CpuOps<'a> {
 
     /// An executor at the start of a job.
     pub fn for_job(model: &'a Model, plan: &'a Plan) -> Self {
-        let context = vec![0.0; plan.shape.grid.positions() * model.discon.config.context_width()];
+        let empty = || vec![0.0; plan.shape.grid.positions() * model.discon.config.context_width()];
+        let context = plan.inputs.context.clone().unwrap_or_else(empty);
         Self { inputs: Some(&plan.inputs), tokens: plan.inputs.tokens.clone(), context, ..Self::new(model) }
     }
 
@@ -107,6 +108,11 @@ impl<'a> CpuOps<'a> {
         self
     }
 
+    /// Tokens and latents as they are now.
+    pub fn state(&self) -> LatentState {
+        LatentState { tokens: self.tokens.clone(), context: self.context.clone() }
+    }
+
     /// The picture and tokens of a finished job.
     pub fn into_texture(self, plan: &Plan) -> GeneratedTexture {
         let pixels = plan.shape.grid.finer(crate::model::TOKEN_PIXELS);
@@ -120,6 +126,12 @@ impl<'a> CpuOps<'a> {
 
     fn inputs(&self) -> &'a JobInputs {
         self.inputs.expect("sampling operations need an executor made by `for_job`")
+    }
+
+    /// What random numbers of positions are drawn with in a pass.
+    fn keys(&self, positions: &[u32], pass: u32) -> Vec<u32> {
+        let start = pass as usize * self.tokens.len();
+        positions.iter().map(|position| self.inputs().keys[start + *position as usize]).collect()
     }
 
     fn linear_parameters(&self, linear: &Linear) -> (&'a [f32], Option<&'a [f32]>) {
@@ -252,14 +264,24 @@ impl Ops for CpuOps<'_> {
 }
 
 impl SampleOps for CpuOps<'_> {
-    fn condition(&mut self, guided: bool) -> CpuTensor {
+    fn condition(&mut self, rows: usize) -> CpuTensor {
         let width = self.model.discon.config.condition_width();
-        let rows = if guided { 2 } else { 1 };
         CpuTensor::new(self.inputs().condition[..rows * width].to_vec(), width)
     }
 
-    fn style(&mut self) -> CpuTensor {
-        CpuTensor::new(self.inputs().style.clone(), self.model.discon.config.style_width())
+    fn style(&mut self, rows: usize) -> CpuTensor {
+        let width = self.model.discon.config.style_width();
+        CpuTensor::new(self.inputs().style[..rows * width].to_vec(), width)
+    }
+
+    fn tokens_at(&mut self, positions: &Vec<u32>) -> Vec<u32> {
+        rows::tokens_at(&self.tokens, positions)
+    }
+
+    fn reopen(&mut self, positions: &Vec<u32>) {
+        let config = &self.model.discon.config;
+        let width = config.context_width();
+        sample::reopen(&mut self.tokens, &mut self.context, width, positions, config.mask_token());
     }
 
     fn token_grid(&mut self) -> Vec<u32> {
@@ -274,11 +296,12 @@ impl SampleOps for CpuOps<'_> {
         let order = match stage {
             Stage::Tokens => &self.inputs().token_order,
             Stage::Latents => &self.inputs().latent_order,
+            Stage::Lists => &self.inputs().lists,
         };
         order[range.start as usize..range.end as usize].to_vec()
     }
 
-    fn sample_tokens(&mut self, logits: &CpuTensor, positions: &Vec<u32>, guided: bool) {
+    fn sample_tokens(&mut self, logits: &CpuTensor, positions: &Vec<u32>, guided: bool, pass: u32) {
         let inputs = self.inputs();
         let (conditional, unconditional) = match guided {
             true => {
@@ -288,19 +311,19 @@ impl SampleOps for CpuOps<'_> {
             false => (logits.values.as_slice(), None),
         };
         let (guidance, temperature) = (inputs.guidance, inputs.token_temperature);
-        let tokens =
-            sample::sample_tokens(conditional, unconditional, positions, inputs.token_seed, guidance, temperature);
+        let keys = self.keys(positions, pass);
+        let tokens = sample::sample_tokens(conditional, unconditional, &keys, inputs.token_seed, guidance, temperature);
         for (position, token) in positions.iter().zip(tokens) {
             self.tokens[*position as usize] = token;
         }
     }
 
-    fn noise(&mut self, positions: Option<&Vec<u32>>) -> CpuTensor {
+    fn noise(&mut self, positions: Option<&Vec<u32>>, pass: u32) -> CpuTensor {
         let width = self.model.discon.config.tokenizer.latent_width;
         let inputs = self.inputs();
         let all = || (0..inputs.tokens.len() as u32).collect();
-        let positions = positions.cloned().unwrap_or_else(all);
-        CpuTensor::new(sample::noise(&positions, width, inputs.latent_seed, inputs.latent_temperature), width)
+        let keys = self.keys(&positions.cloned().unwrap_or_else(all), pass);
+        CpuTensor::new(sample::noise(&keys, width, inputs.latent_seed, inputs.latent_temperature), width)
     }
 
     fn euler_step(&mut self, x: &CpuTensor, velocity: &CpuTensor, dt: f32) -> CpuTensor {

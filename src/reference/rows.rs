@@ -1,5 +1,5 @@
-//! CPU twins of the kernels that move or add whole rows: `embed`, `gather`, `broadcast_sum`, `join_segments`,
-//! `last_segment`.
+//! CPU twins of the kernels that move or add whole rows: `embed`, `gather`, `tokens_at`, `broadcast_sum`,
+//! `join_segments`, `last_segment`.
 
 /// Rows `indices` of a table.
 pub fn embed(table: &[f32], width: usize, indices: &[u32]) -> Vec<f32> {
@@ -35,4 +35,9 @@ pub fn join_segments(first: &[f32], second: &[f32], items: usize) -> Vec<f32> {
 pub fn last_segment(x: &[f32], items: usize) -> Vec<f32> {
     let part = x.len() / items;
     x.chunks_exact(part).flat_map(|group| &group[part / 2..]).copied().collect()
+}
+
+/// The tokens at some positions of a token grid.
+pub fn tokens_at(tokens: &[u32], positions: &[u32]) -> Vec<u32> {
+    positions.iter().map(|position| tokens[*position as usize]).collect()
 }

@@ -1,24 +1,25 @@
-//! CPU twins of the sampling kernels: `sample_tokens`, `noise`, `euler_step`, `commit_latents`, `write_image`.
+//! CPU twins of the sampling kernels: `sample_tokens`, `noise`, `euler_step`, `commit_latents`, `reopen`,
+//! `write_image`.
 
 use crate::sampling::LATENT_LIMIT;
 use crate::sampling::rng::{Stream, gumbel, normal, random_words};
 
 /// Tokens for rows of logits, see [`crate::sampling::SampleOps::sample_tokens`].
 ///
-/// `unconditional` holds the second half of guided logits. Ties go to the smaller token.
+/// `unconditional` holds the second half of guided logits, `keys` are those of the rows' positions. Ties go to the
+/// smaller token.
 pub fn sample_tokens(
     logits: &[f32],
     unconditional: Option<&[f32]>,
-    positions: &[u32],
+    keys: &[u32],
     seed: u64,
     guidance: f32,
     temperature: f32,
 ) -> Vec<u32> {
-    let codebook_size = logits.len() / positions.len();
-    positions
-        .iter()
+    let codebook_size = logits.len() / keys.len();
+    keys.iter()
         .enumerate()
-        .map(|(row, position)| {
+        .map(|(row, key)| {
             let (mut best, mut best_score) = (0, f32::NEG_INFINITY);
             for token in 0..codebook_size {
                 let index = row * codebook_size + token;
@@ -26,7 +27,7 @@ pub fn sample_tokens(
                     Some(other) => other[index] + guidance * (logits[index] - other[index]),
                     None => logits[index],
                 };
-                let bits = random_words(seed, Stream::Token, *position, token as u32)[0];
+                let bits = random_words(seed, Stream::Token, *key, token as u32)[0];
                 let score = logit + temperature * gumbel(bits);
                 if score > best_score {
                     (best, best_score) = (token as u32, score);
@@ -37,13 +38,12 @@ pub fn sample_tokens(
         .collect()
 }
 
-/// Start noise of the flow: `(N, width)`.
-pub fn noise(positions: &[u32], width: usize, seed: u64, temperature: f32) -> Vec<f32> {
-    positions
-        .iter()
-        .flat_map(|position| {
+/// Start noise of the flow: `(N, width)`; `keys` are those of the positions.
+pub fn noise(keys: &[u32], width: usize, seed: u64, temperature: f32) -> Vec<f32> {
+    keys.iter()
+        .flat_map(|key| {
             (0..width as u32)
-                .map(move |channel| temperature * normal(random_words(seed, Stream::Latent, *position, channel)))
+                .map(move |channel| temperature * normal(random_words(seed, Stream::Latent, *key, channel)))
         })
         .collect()
 }
@@ -62,6 +62,14 @@ pub fn commit_latents(context: &mut [f32], context_width: usize, positions: &[u3
             *target = value.clamp(-LATENT_LIMIT, LATENT_LIMIT);
         }
         row[width] = 1.0;
+    }
+}
+
+/// Forgets tokens and rows of the context.
+pub fn reopen(tokens: &mut [u32], context: &mut [f32], context_width: usize, positions: &[u32], mask_token: u32) {
+    for position in positions.iter().map(|position| *position as usize) {
+        tokens[position] = mask_token;
+        context[position * context_width..(position + 1) * context_width].fill(0.0);
     }
 }
 

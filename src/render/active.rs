@@ -117,7 +117,7 @@ impl ActiveJob {
     /// Whether a part was done before the job waited.
     fn is_done(&self, part: usize) -> bool {
         match self.parts.get(part) {
-            Some(Part { phase: Phase::Tokens, .. }) => self.waiting.tokens.is_some(),
+            Some(Part { end: Some(Milestone::Tokens), .. }) => self.waiting.tokens.is_some(),
             Some(Part { end: Some(Milestone::Coarse), .. }) => self.waiting.coarse_shown,
             _ => false,
         }
@@ -227,7 +227,7 @@ fn parts(waiting: &Waiting, slot: &Slot, coarse: bool) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::new();
     for (step, range) in waiting.job.plan.shape.steps.iter().zip(&slot.full.recording().steps) {
         let phase = match step {
-            Step::TokenRound { .. } => Phase::Tokens,
+            Step::TokenRound { .. } | Step::Reopen { .. } => Phase::Tokens,
             Step::LatentRound { .. } => Phase::Latents,
             Step::Decode => Phase::Decode,
         };

@@ -208,7 +208,7 @@ fn make_slot(
         }
     };
     let coarse = if coarse {
-        let recording = Recording::coarse(model, shape.grid, pipelines.variant());
+        let recording = Recording::coarse(model, shape, pipelines.variant());
         Some(Arc::new(JobSlot::sharing(device, pipelines, weights, Arc::new(recording), &full)?))
     } else {
         None

@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Extensions of the text and of the binary form.
 const EXTENSIONS: &[&str] = &["discon.ron", "discon"];
-/// Most bytes of a file: the largest text form, with 4096 tokens, takes 25 kB.
-const MAX_FILE_BYTES: u64 = 1 << 16;
+/// Most bytes of a file: the largest text form, with 4096 tokens and sixteen edits of as many cells, takes 440 kB.
+const MAX_FILE_BYTES: u64 = 1 << 19;
 
 /// A file that is no recipe.
 #[derive(Debug, thiserror::Error)]

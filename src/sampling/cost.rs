@@ -161,12 +161,21 @@ impl Ops for CountOps<'_> {
 }
 
 impl SampleOps for CountOps<'_> {
-    fn condition(&mut self, guided: bool) -> [usize; 2] {
-        [if guided { 2 } else { 1 }, self.model.config.condition_width()]
+    fn condition(&mut self, rows: usize) -> [usize; 2] {
+        [rows, self.model.config.condition_width()]
     }
 
-    fn style(&mut self) -> [usize; 2] {
-        [1, self.model.config.style_width()]
+    fn style(&mut self, rows: usize) -> [usize; 2] {
+        [rows, self.model.config.style_width()]
+    }
+
+    fn tokens_at(&mut self, positions: &usize) -> usize {
+        self.record(0, *positions, [*positions, 1]);
+        *positions
+    }
+
+    fn reopen(&mut self, positions: &usize) {
+        self.record(0, 0, [*positions, self.model.config.context_width()]);
     }
 
     fn token_grid(&mut self) -> usize {
@@ -181,11 +190,11 @@ impl SampleOps for CountOps<'_> {
         range.len()
     }
 
-    fn sample_tokens(&mut self, logits: &[usize; 2], positions: &usize, _: bool) {
+    fn sample_tokens(&mut self, logits: &[usize; 2], positions: &usize, _: bool, _: u32) {
         self.record(0, size(logits), [*positions, 1]);
     }
 
-    fn noise(&mut self, positions: Option<&usize>) -> [usize; 2] {
+    fn noise(&mut self, positions: Option<&usize>, _: u32) -> [usize; 2] {
         let rows = positions.copied().unwrap_or(self.shape.grid.positions());
         self.record(0, rows, [rows, self.model.config.tokenizer.latent_width])
     }

@@ -1,16 +1,19 @@
 //! The loop of a generation, written once for every executor.
 
+use super::pass::PassShape;
 use super::plan::{PlanShape, Step};
 use crate::model::{Discon, Grid, Ops, time_features};
 use std::ops::Range;
 
-/// Which of the two generation orders a range belongs to.
+/// Which list of positions a range belongs to: one of the two generation orders, or the lists of the passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stage {
     /// Stage 1.
     Tokens,
     /// Stage 2.
     Latents,
+    /// Neither: the index lists of the passes.
+    Lists,
 }
 
 /// What an executor adds to [`Ops`] to sample: the state of one job and the random steps.
@@ -18,24 +21,29 @@ pub enum Stage {
 /// The state is the token grid, the context of the continuous model and the picture. Values of the job
 /// (orders, condition, seeds, temperatures) are inputs, so that a recorded list of operations serves every job of equal shape.
 pub trait SampleOps: Ops {
-    /// The condition; with `guided` a second, empty row below it.
-    fn condition(&mut self, guided: bool) -> Self::Tensor;
-    /// The style in latent units, `(1, 2D)`.
-    fn style(&mut self) -> Self::Tensor;
+    /// The first `rows` rows of the condition: the texture's, the empty one, then those of blends and edits.
+    fn condition(&mut self, rows: usize) -> Self::Tensor;
+    /// The style in latent units, `(rows, 2D)`: one, or one for each position.
+    fn style(&mut self, rows: usize) -> Self::Tensor;
     /// The token grid as it is now: `T` entries.
     fn token_grid(&mut self) -> Self::Indices;
     /// The context as it is now: `(T, context_width)`.
     fn context(&mut self) -> Self::Tensor;
-    /// Part of a generation order.
+    /// The tokens at `positions`, as they are now.
+    fn tokens_at(&mut self, positions: &Self::Indices) -> Self::Indices;
+    /// Forgets tokens and latents: the mask token, and zeros in the context.
+    fn reopen(&mut self, positions: &Self::Indices);
+    /// Part of a list of positions.
     fn positions(&mut self, stage: Stage, range: Range<u32>) -> Self::Indices;
     /// Samples a token for each of `positions` and writes it into the token grid.
     ///
     /// `logits` is `(N, K)`, or `(2N, K)` with guidance: `u + guidance * (c - u)` of the first (`c`) and second
-    /// (`u`) half. The token is the first largest of `logit + token_temperature * gumbel`.
-    fn sample_tokens(&mut self, logits: &Self::Tensor, positions: &Self::Indices, guided: bool);
+    /// (`u`) half. The token is the first largest of `logit + token_temperature * gumbel`; the random numbers of a
+    /// position are those of its key in `pass`.
+    fn sample_tokens(&mut self, logits: &Self::Tensor, positions: &Self::Indices, guided: bool, pass: u32);
     /// Start noise of the flow at `positions`, or at all positions in row-major order, scaled by the latent
-    /// temperature: `(N, D)`.
-    fn noise(&mut self, positions: Option<&Self::Indices>) -> Self::Tensor;
+    /// temperature: `(N, D)`. The random numbers of a position are those of its key in `pass`.
+    fn noise(&mut self, positions: Option<&Self::Indices>, pass: u32) -> Self::Tensor;
     /// `x + dt * velocity`.
     fn euler_step(&mut self, x: &Self::Tensor, velocity: &Self::Tensor, dt: f32) -> Self::Tensor;
     /// Writes latents into the context at `positions`, clamped to [`LATENT_LIMIT`], and marks them as known.
@@ -51,59 +59,108 @@ pub const LATENT_LIMIT: f32 = 20.0;
 /// Runs one step of a plan.
 pub fn run_step<O: SampleOps>(ops: &mut O, model: &Discon, shape: &PlanShape, step: &Step) {
     match step {
-        Step::TokenRound { positions, .. } => token_round(ops, model, shape, positions.clone()),
-        Step::LatentRound { positions, .. } => latent_round(ops, model, shape, positions.clone()),
+        Step::TokenRound { pass, positions, .. } => token_round(ops, model, shape, *pass, positions.clone()),
+        Step::LatentRound { pass, positions, .. } => latent_round(ops, model, shape, *pass, positions.clone()),
+        Step::Reopen { pass } => {
+            let positions = ops.positions(Stage::Tokens, shape.passes[*pass as usize].tokens.clone());
+            ops.reopen(&positions);
+        }
         Step::Decode => {
             let context = ops.context();
-            decode(ops, model, shape.grid, &context);
+            decode(ops, model, shape, &context);
         }
     }
 }
 
-fn token_round<O: SampleOps>(ops: &mut O, model: &Discon, shape: &PlanShape, range: Range<u32>) {
-    let grid = Grid { items: if shape.guided { 2 } else { 1 }, ..shape.grid };
-    let tokens = ops.token_grid();
-    let condition = ops.condition(shape.guided);
-    let positions = ops.positions(Stage::Tokens, range);
-    let logits = model.prior.forward(ops, &tokens, &condition, grid, Some(&positions));
-    ops.sample_tokens(&logits, &positions, shape.guided);
+/// Condition of the places of a pass: one row for all, or one for each; with `guided` the empty one below it.
+fn condition<O: SampleOps>(ops: &mut O, shape: &PlanShape, pass: &PassShape, guided: bool) -> O::Tensor {
+    if pass.conditions.is_empty() {
+        return ops.condition(if guided { 2 } else { 1 });
+    }
+    let rows = ops.condition(shape.condition_rows);
+    let start = pass.conditions.start;
+    let end = if guided { pass.conditions.end } else { start + pass.grid.positions() as u32 };
+    let places = ops.positions(Stage::Lists, start..end);
+    ops.gather(&rows, &places, 1)
 }
 
-fn latent_round<O: SampleOps>(ops: &mut O, model: &Discon, shape: &PlanShape, range: Range<u32>) {
-    let tokens = ops.token_grid();
+/// Token grid of the places of a pass, and the list of their positions if they are not all.
+fn window<O: SampleOps>(ops: &mut O, pass: &PassShape) -> (O::Indices, Option<O::Indices>) {
+    if pass.window.is_empty() {
+        return (ops.token_grid(), None);
+    }
+    let window = ops.positions(Stage::Lists, pass.window.clone());
+    (ops.tokens_at(&window), Some(window))
+}
+
+/// A part of an order as positions of the texture and as places of the window.
+fn round_positions<O: SampleOps>(
+    ops: &mut O,
+    stage: Stage,
+    pass: &PassShape,
+    range: Range<u32>,
+) -> (O::Indices, O::Indices) {
+    let (order, places) = match stage {
+        Stage::Tokens | Stage::Lists => (&pass.tokens, &pass.token_places),
+        Stage::Latents => (&pass.latents, &pass.latent_places),
+    };
+    let positions = ops.positions(stage, range.clone());
+    if pass.window.is_empty() {
+        return (positions.clone(), positions);
+    }
+    let place = |at: u32| places.start + at - order.start;
+    let places = ops.positions(Stage::Lists, place(range.start)..place(range.end));
+    (positions, places)
+}
+
+fn token_round<O: SampleOps>(ops: &mut O, model: &Discon, shape: &PlanShape, pass_number: u32, range: Range<u32>) {
+    let pass = &shape.passes[pass_number as usize];
+    let grid = Grid { items: if shape.guided { 2 } else { 1 }, ..pass.grid };
+    let (tokens, _) = window(ops, pass);
+    let condition = condition(ops, shape, pass, shape.guided);
+    let (positions, places) = round_positions(ops, Stage::Tokens, pass, range);
+    let logits = model.prior.forward(ops, &tokens, &condition, grid, Some(&places));
+    ops.sample_tokens(&logits, &positions, shape.guided, pass_number);
+}
+
+fn latent_round<O: SampleOps>(ops: &mut O, model: &Discon, shape: &PlanShape, pass_number: u32, range: Range<u32>) {
+    let pass = &shape.passes[pass_number as usize];
+    let (tokens, window) = window(ops, pass);
     let context = ops.context();
-    let condition = ops.condition(false);
-    let positions = ops.positions(Stage::Latents, range);
+    let context = window.as_ref().map_or(context.clone(), |window| ops.gather(&context, window, 1));
+    let condition = condition(ops, shape, pass, false);
+    let (positions, places) = round_positions(ops, Stage::Latents, pass, range);
     // A joint head flows the whole grid, since positions see each other on the way; the round keeps its part.
-    let flowing = if model.head.is_joint() { None } else { Some(&positions) };
-    let condition = model.mar.forward(ops, &tokens, &context, &condition, shape.grid, flowing);
+    let joint = model.head.is_joint();
+    let flowing = if joint { None } else { Some(&places) };
+    let condition = model.mar.forward(ops, &tokens, &context, &condition, pass.grid, flowing);
     let condition = model.head.condition(ops, &condition);
-    let mut x = ops.noise(flowing);
+    let mut x = ops.noise(if joint { window.as_ref() } else { Some(&positions) }, pass_number);
     let dt = 1.0 / shape.flow_steps as f32;
     for step in 0..shape.flow_steps {
         let features = time_features(step as f32 * dt);
         let time = ops.constant(&features, [1, features.len()]);
-        let velocity = model.head.velocity(ops, &x, &time, &condition, shape.grid);
+        let velocity = model.head.velocity(ops, &x, &time, &condition, pass.grid);
         x = ops.euler_step(&x, &velocity, dt);
     }
-    if flowing.is_none() {
-        x = ops.gather(&x, &positions, 1);
+    if joint {
+        x = ops.gather(&x, &places, 1);
     }
     ops.commit_latents(&positions, &x);
 }
 
 /// Style-relative latents `(T, D or wider)` to the picture.
-pub fn decode<O: SampleOps>(ops: &mut O, model: &Discon, grid: Grid, latents: &O::Tensor) {
-    let style = ops.style();
+pub fn decode<O: SampleOps>(ops: &mut O, model: &Discon, shape: &PlanShape, latents: &O::Tensor) {
+    let style = ops.style(shape.style_rows);
     let latents = ops.denormalise(latents, &style);
     ops.tap("latents", &latents);
-    let pixels = model.decoder.forward(ops, &latents, grid);
-    ops.write_image(&pixels, grid.finer(crate::model::TOKEN_PIXELS));
+    let pixels = model.decoder.forward(ops, &latents, shape.grid);
+    ops.write_image(&pixels, shape.grid.finer(crate::model::TOKEN_PIXELS));
 }
 
 /// Decodes the tokens alone: the coarse picture.
-pub fn decode_coarse<O: SampleOps>(ops: &mut O, model: &Discon, grid: Grid) {
+pub fn decode_coarse<O: SampleOps>(ops: &mut O, model: &Discon, shape: &PlanShape) {
     let tokens = ops.token_grid();
     let latents = ops.embed(model.codebook.centres, &tokens);
-    decode(ops, model, grid, &latents);
+    decode(ops, model, shape, &latents);
 }

@@ -1,7 +1,8 @@
 //! A generation as data: complete before the first operation runs, since no step depends on a result.
 
+use super::pass::{PassShape, cells_differ, passes};
 use super::recipe::{Recipe, RecipeError};
-use super::schedule::{choose_style, cosine_rounds, generation_order};
+use super::schedule::choose_style;
 use crate::model::style::standardise;
 use crate::model::{Grid, Model};
 use std::ops::Range;
@@ -11,6 +12,8 @@ use std::ops::Range;
 pub enum Step {
     /// Stage 1: samples the tokens at some positions.
     TokenRound {
+        /// Number of the pass.
+        pass: u32,
         /// Number of the round.
         round: u32,
         /// Part of the token order.
@@ -18,10 +21,17 @@ pub enum Step {
     },
     /// Stage 2: samples the latents at some positions.
     LatentRound {
+        /// Number of the pass.
+        pass: u32,
         /// Number of the round.
         round: u32,
         /// Part of the latent order.
         positions: Range<u32>,
+    },
+    /// Forgets the tokens and latents that a pass will sample.
+    Reopen {
+        /// Number of the pass.
+        pass: u32,
     },
     /// Latents to pixels.
     Decode,
@@ -38,21 +48,36 @@ pub struct PlanShape {
     pub flow_steps: u32,
     /// Whether stage 1 runs with and without the condition.
     pub guided: bool,
+    /// The passes that steps name.
+    pub passes: Vec<PassShape>,
+    /// Rows of the condition: the first, the empty one, then those of blends and edits.
+    pub condition_rows: usize,
+    /// Rows of the style: one, or one for each position.
+    pub style_rows: usize,
 }
+
+/// Row of the condition that is all zeros.
+pub(super) const EMPTY_ROW: u32 = 1;
 
 /// The part of a plan that is data for the operations.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JobInputs {
-    /// Rows for the network: the condition, then all zeros for guidance; `(2, condition_width)`.
+    /// Rows for the network: the condition, all zeros for guidance, then others; `(condition_rows, condition_width)`.
     pub condition: Vec<f32>,
-    /// Style row in latent units, `(1, 2D)`.
+    /// Style rows in latent units, `(style_rows, 2D)`.
     pub style: Vec<f32>,
     /// Tokens at the start, the mask token where stage 1 samples.
     pub tokens: Vec<u32>,
-    /// Order in which stage 1 takes positions.
+    /// Context of the continuous model at the start, `(T, context_width)`; nothing is known without it.
+    pub context: Option<Vec<f32>>,
+    /// Order in which stage 1 takes positions, pass after pass.
     pub token_order: Vec<u32>,
-    /// Order in which stage 2 takes positions.
+    /// Order in which stage 2 takes positions, pass after pass.
     pub latent_order: Vec<u32>,
+    /// Index lists of the passes, see [`PassShape`].
+    pub lists: Vec<u32>,
+    /// What random numbers are drawn with in place of the position: one for each position, pass after pass.
+    pub keys: Vec<u32>,
     /// Seed of the tokens.
     pub token_seed: u64,
     /// Seed of the latents.
@@ -65,6 +90,22 @@ pub struct JobInputs {
     pub latent_temperature: f32,
 }
 
+/// Both generation orders.
+#[derive(Default)]
+pub(super) struct LatentOrders {
+    pub tokens: Vec<u32>,
+    pub latents: Vec<u32>,
+}
+
+/// Tokens and latents of a finished texture: what an edit starts from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LatentState {
+    /// Token grid, row-major.
+    pub tokens: Vec<u32>,
+    /// Context of the continuous model, `(T, context_width)`: the latent, relative to the style, then 1 if it is known.
+    pub context: Vec<f32>,
+}
+
 /// The whole generation of one texture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
@@ -75,21 +116,44 @@ pub struct Plan {
 }
 
 impl PlanShape {
+    /// One pass over all of `grid` with these steps: for counting parts of a generation.
+    pub fn of_whole_grid(grid: Grid, steps: Vec<Step>, flow_steps: u32) -> Self {
+        let all = 0..grid.positions() as u32;
+        let pass = PassShape {
+            grid,
+            window: 0..0,
+            conditions: 0..0,
+            tokens: all.clone(),
+            token_places: 0..0,
+            latents: all,
+            latent_places: 0..0,
+        };
+        Self { grid, steps, flow_steps, guided: false, passes: vec![pass], condition_rows: 2, style_rows: 1 }
+    }
+
     /// The operations that `recipe` asks for; needs no model. The recipe must be valid.
     pub fn new(recipe: &Recipe) -> Self {
-        let (width, height) = recipe.token_grid();
-        let grid = Grid { items: 1, height, width, wrap: recipe.tiling.wrap() };
-        let mut steps = Vec::new();
-        if recipe.tokens.is_none() {
-            let rounds = cosine_rounds(grid.positions(), recipe.token_rounds as usize);
-            steps.extend((0..).zip(rounds).map(|(round, positions)| Step::TokenRound { round, positions }));
-        }
-        let rounds = cosine_rounds(grid.positions(), recipe.latent_rounds as usize);
-        steps.extend((0..).zip(rounds).map(|(round, positions)| Step::LatentRound { round, positions }));
-        steps.push(Step::Decode);
-        let guided = (recipe.guidance - 1.0).abs() > 1e-6;
-        Self { grid, steps, flow_steps: recipe.flow_steps, guided }
+        Self::from_edit(recipe, None)
     }
+
+    fn from_edit(recipe: &Recipe, first: Option<usize>) -> Self {
+        let grid = grid_of(recipe);
+        let (passes, steps) = passes(recipe, grid, first);
+        Self {
+            grid,
+            steps,
+            flow_steps: recipe.flow_steps,
+            guided: (recipe.guidance - 1.0).abs() > 1e-6,
+            passes: passes.into_iter().map(|pass| pass.shape).collect(),
+            condition_rows: 2 + super::mixture::further_rows(recipe, grid),
+            style_rows: if cells_differ(recipe, recipe.edits.len()) { grid.positions() } else { 1 },
+        }
+    }
+}
+
+fn grid_of(recipe: &Recipe) -> Grid {
+    let (width, height) = recipe.token_grid();
+    Grid { items: 1, height, width, wrap: recipe.tiling.wrap() }
 }
 
 /// Plans the texture of `recipe`.
@@ -98,57 +162,125 @@ impl PlanShape {
 /// The field of the recipe that the model cannot follow.
 pub fn plan(model: &Model, recipe: &Recipe) -> Result<Plan, RecipeError> {
     recipe.validate(model)?;
+    Ok(plan_from(model, recipe, None))
+}
+
+/// Plans the edits of `recipe` from number `done` on, for a texture that has those before it: only they cost, and the
+/// decoding of the picture. The result equals that of the whole plan.
+///
+/// # Errors
+/// The field of the recipe that the model cannot follow, or a state of another size.
+pub fn continue_plan(model: &Model, recipe: &Recipe, done: usize, state: LatentState) -> Result<Plan, RecipeError> {
+    recipe.validate(model)?;
     let config = &model.discon.config;
-    let shape = PlanShape::new(recipe);
-    let Grid { width, height, .. } = shape.grid;
-    let style = style_row(model, recipe);
-    let class = config.classes.iter().position(|name| *name == recipe.class).unwrap_or(0);
+    let positions = grid_of(recipe).positions();
+    let counts = [
+        ("state (tokens)", state.tokens.len(), positions),
+        ("state (context)", state.context.len(), positions * config.context_width()),
+    ];
+    if let Some((field, found, expected)) = counts.into_iter().find(|(_, found, expected)| found != expected) {
+        let expected = format!("{expected} values for a texture of {}x{}", recipe.size.0, recipe.size.1);
+        return Err(RecipeError::OutOfRange { field, found: found.to_string(), expected });
+    }
+    if let Some(token) = state.tokens.iter().find(|token| **token >= config.mask_token()) {
+        let expected = format!("below {}, the size of the codebook", config.mask_token());
+        return Err(RecipeError::OutOfRange { field: "state (tokens)", found: token.to_string(), expected });
+    }
+    let mut plan = plan_from(model, recipe, Some(done.min(recipe.edits.len())));
+    plan.inputs.tokens = state.tokens;
+    plan.inputs.context = Some(state.context);
+    Ok(plan)
+}
+
+/// A plan of a valid recipe.
+fn plan_from(model: &Model, recipe: &Recipe, first: Option<usize>) -> Plan {
+    let config = &model.discon.config;
+    let shape = PlanShape::from_edit(recipe, first);
+    let mixture = super::mixture::Mixture::new(model, recipe, shape.grid);
     let latent_seed = recipe.detail_seed.unwrap_or(recipe.seed);
+    let (mut orders, mut lists, mut keys) = (LatentOrders::default(), Vec::new(), Vec::new());
+    let mut rows = mixture.first_rows.clone();
+    let mut skipped = first.unwrap_or(0);
+    recipe.edits[..skipped].iter().enumerate().for_each(|(index, edit)| mixture.apply(index, edit, &mut rows));
+    for pass in passes(recipe, shape.grid, first).0 {
+        if let Some(edit) = pass.edit {
+            mixture.apply(skipped, edit, &mut rows);
+            skipped += 1;
+        }
+        pass.append([recipe.seed, latent_seed], &rows, &mut orders, &mut lists);
+        keys.extend(pass.keys());
+    }
     let inputs = JobInputs {
-        condition: condition_rows(model, class, &style),
-        style,
+        style: mixture.styles(&rows, shape.style_rows),
+        condition: mixture.conditions(model),
         tokens: match &recipe.tokens {
             Some(tokens) => tokens.iter().map(|token| u32::from(*token)).collect(),
             None => vec![config.mask_token(); shape.grid.positions()],
         },
-        token_order: generation_order(width, height, recipe.seed, 0),
-        latent_order: generation_order(width, height, latent_seed, 1),
+        context: None,
+        token_order: orders.tokens,
+        latent_order: orders.latents,
+        lists,
+        keys,
         token_seed: recipe.seed,
         latent_seed,
         guidance: recipe.guidance,
         token_temperature: recipe.token_temperature,
         latent_temperature: recipe.latent_temperature,
     };
-    Ok(Plan { shape, inputs })
+    Plan { shape, inputs }
 }
 
 /// The condition of `class` with `style`, and the empty condition below it: `(2, condition_width)`.
 pub fn condition_rows(model: &Model, class: usize, style: &[f32]) -> Vec<f32> {
-    let config = &model.discon.config;
-    let width = config.condition_width();
-    let mut rows = vec![0.0; 2 * width];
-    rows[class] = 1.0;
-    let standard = model.weights.get(model.discon.styles.standard);
-    let classes = config.classes.len();
-    rows[classes..classes + style.len()].copy_from_slice(&standardise(style, standard));
+    let mut rows = condition_row(model, &[(class, 1.0)], style);
+    rows.resize(2 * rows.len(), 0.0);
     rows
 }
 
-/// The style that the recipe names, or that its seed chooses; zeros for a model without styles.
-fn style_row(model: &Model, recipe: &Recipe) -> Vec<f32> {
+/// The condition of a mixture of classes with `style`: `(1, condition_width)`.
+pub(super) fn condition_row(model: &Model, classes: &[(usize, f32)], style: &[f32]) -> Vec<f32> {
     let config = &model.discon.config;
-    let width = config.style_width();
-    let bank = model.weights.get(model.discon.styles.rows);
-    let row = |index: u32| &bank[index as usize * width..(index as usize + 1) * width];
-    if let Some(style) = recipe.style {
-        return row(style).to_vec();
+    let mut row = vec![0.0; config.condition_width()];
+    for (class, share) in classes {
+        row[*class] += share;
     }
-    let class = config.classes.iter().position(|name| *name == recipe.class).unwrap_or(0);
+    let standard = model.weights.get(model.discon.styles.standard);
+    let start = config.classes.len();
+    row[start..start + style.len()].copy_from_slice(&standardise(style, standard));
+    row
+}
+
+/// A style of `class` that `seed` chooses; zeros for a model without styles of the class.
+pub(super) fn choose_style_row(model: &Model, class: usize, seed: u64) -> Vec<f32> {
+    let config = &model.discon.config;
     let classes = model.weights.get(model.discon.styles.classes);
     let of_class: Vec<u32> =
         (0..config.styles as u32).filter(|index| classes[*index as usize] as usize == class).collect();
-    match choose_style(&of_class, recipe.seed) {
-        Some((first, second, share)) => row(first).iter().zip(row(second)).map(|(a, b)| a + share * (b - a)).collect(),
-        None => vec![0.0; width],
+    match choose_style(&of_class, seed) {
+        Some((first, second, share)) => {
+            let (first, second) = (bank_row(model, first), bank_row(model, second));
+            first.iter().zip(second).map(|(a, b)| a + share * (b - a)).collect()
+        }
+        None => vec![0.0; config.style_width()],
+    }
+}
+
+fn bank_row(model: &Model, index: u32) -> &[f32] {
+    let width = model.discon.config.style_width();
+    &model.weights.get(model.discon.styles.rows)[index as usize * width..(index as usize + 1) * width]
+}
+
+impl Recipe {
+    /// The style that the recipe gives, or that a seed chooses, in latent units: `2D` numbers. The recipe must be valid.
+    pub fn style_in(&self, model: &Model) -> Vec<f32> {
+        match (&self.style_row, self.style) {
+            (Some(row), _) => row.clone(),
+            (None, Some(index)) => bank_row(model, index).to_vec(),
+            (None, None) => {
+                let class = model.discon.config.classes.iter().position(|name| *name == self.class).unwrap_or(0);
+                choose_style_row(model, class, self.style_seed.unwrap_or(self.seed))
+            }
+        }
     }
 }

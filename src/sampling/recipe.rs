@@ -1,6 +1,7 @@
 //! A recipe: all choices that make one texture.
 
 use super::recipe_bytes::MAX_CLASS_BYTES;
+use super::recipe_parts::{Blend, Edit};
 use crate::model::config::TOKEN_PIXELS;
 use crate::model::{Model, ModelConfig, Wrap};
 use serde::{Deserialize, Serialize};
@@ -56,7 +57,7 @@ pub struct Recipe {
     #[serde(default)]
     pub style: Option<u32>,
     /// How strongly class and style steer the structure. Any value but 1.0 doubles the work of stage 1; higher
-    /// values follow the class more closely and vary less. Range 1.0..=8.0, default 1.5.
+    /// values follow the class more closely and vary less. Range 1.0..=8.0, default 1.0.
     #[serde(default = "default_guidance")]
     pub guidance: f32,
     /// Randomness of the tokens: 0 always takes the likeliest token, 1 samples the model's distribution.
@@ -69,7 +70,7 @@ pub struct Recipe {
     /// Rounds of stage 1; work grows in proportion. Range 1..=64, default 8.
     #[serde(default = "default_token_rounds")]
     pub token_rounds: u32,
-    /// Rounds of stage 2; work grows in proportion. Range 1..=64, default 4.
+    /// Rounds of stage 2; work grows in proportion. Range 1..=64, default 2.
     #[serde(default = "default_latent_rounds")]
     pub latent_rounds: u32,
     /// Euler steps of the flow in each round of stage 2: fewer are smoother. Range 1..=64, default 8.
@@ -78,13 +79,26 @@ pub struct Recipe {
     /// Tokens in row-major order, one for each 16x16 pixels, instead of stage 1. Default: sampled.
     #[serde(default)]
     pub tokens: Option<Vec<u16>>,
+    /// Seed of the choice of the style alone: another layout with the same look. Default: the value of `seed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub style_seed: Option<u64>,
+    /// Style itself instead of a row of the bank: means and log deviations of the model's latent channels, as many as the
+    /// model's style width. Range -64.0..=64.0; default: from `style` or the seed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub style_row: Option<Vec<f32>>,
+    /// Shares of further classes in each cell, at most 3. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blends: Vec<Blend>,
+    /// Cells that are made anew, one edit after the other, at most 16. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edits: Vec<Edit>,
 }
 
 fn default_size() -> (u32, u32) {
     (256, 256)
 }
 fn default_guidance() -> f32 {
-    1.5
+    1.0
 }
 fn default_token_temperature() -> f32 {
     0.9
@@ -96,7 +110,7 @@ fn default_token_rounds() -> u32 {
     8
 }
 fn default_latent_rounds() -> u32 {
-    4
+    2
 }
 fn default_flow_steps() -> u32 {
     8
@@ -162,6 +176,10 @@ impl Recipe {
             latent_rounds: default_latent_rounds(),
             flow_steps: default_flow_steps(),
             tokens: None,
+            style_seed: None,
+            style_row: None,
+            blends: Vec::new(),
+            edits: Vec::new(),
         }
     }
 
@@ -209,9 +227,11 @@ impl Recipe {
     /// # Errors
     /// The first field that is out of range, with the range.
     pub fn check_ranges(&self) -> Result<(), RecipeError> {
-        if self.class.is_empty() || self.class.len() > MAX_CLASS_BYTES {
-            let expected = format!("a name of 1 to {MAX_CLASS_BYTES} bytes");
-            return Err(RecipeError::OutOfRange { field: "class", found: format!("\"{}\"", self.class), expected });
+        for (field, class) in std::iter::once(("class", &self.class)).chain(self.further_classes()) {
+            if class.is_empty() || class.len() > MAX_CLASS_BYTES {
+                let expected = format!("a name of 1 to {MAX_CLASS_BYTES} bytes");
+                return Err(RecipeError::OutOfRange { field, found: format!("\"{class}\""), expected });
+            }
         }
         for (field, side) in [("size.0 (width)", self.size.0), ("size.1 (height)", self.size.1)] {
             if !SIZE_RANGE.contains(&side) || !side.is_multiple_of(TOKEN_PIXELS as u32) {
@@ -239,7 +259,8 @@ impl Recipe {
                 return Err(RecipeError::OutOfRange { field, found: value.to_string(), expected });
             }
         }
-        self.check_token_count()
+        self.check_token_count()?;
+        self.check_parts()
     }
 
     fn check_token_count(&self) -> Result<(), RecipeError> {
@@ -261,14 +282,16 @@ impl Recipe {
     /// The first field that is out of range, with the range.
     pub fn validate(&self, model: &Model) -> Result<(), RecipeError> {
         let config: &ModelConfig = &model.discon.config;
-        if !config.classes.contains(&self.class) {
-            return Err(RecipeError::UnknownClass { found: self.class.clone(), known: config.classes.join(", ") });
+        let mut classes = std::iter::once(&self.class).chain(self.further_classes().map(|(_, class)| class));
+        if let Some(class) = classes.find(|class| !config.classes.contains(class)) {
+            return Err(RecipeError::UnknownClass { found: class.clone(), known: config.classes.join(", ") });
         }
         self.check_ranges()?;
         if let Some(style) = self.style.filter(|style| *style as usize >= config.styles) {
             let expected = format!("below {}, the number of styles of the model", config.styles);
             return Err(RecipeError::OutOfRange { field: "style", found: style.to_string(), expected });
         }
+        self.check_style_width(config.style_width())?;
         self.validate_tokens(config)
     }
 

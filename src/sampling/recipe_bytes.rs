@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | `magic` | 4 | `DSCN` |
 //! | `version` | 1 | [`VERSION`] |
-//! | `flags` | 1 | bit 0 detail seed, bit 1 style, bit 2 tokens |
+//! | `flags` | 1 | bit 0 detail seed, 1 style, 2 tokens, 3 style seed, 4 style row, 5 blends, 6 edits |
 //! | `length` | 2 | of the whole, checksum included |
 //! | `class` | 1 + n | length, then UTF-8 |
 //! | `seed` | 8 | |
@@ -17,18 +17,24 @@
 //! | `guidance`, `token_temperature`, `latent_temperature` | 3 x 4 | f32 |
 //! | `token_rounds`, `latent_rounds`, `flow_steps` | 3 x 1 | |
 //! | `tokens` | 1 + n | optional: bits of a token, then the tokens, first bit lowest; their number follows from `size` |
+//! | `style_seed` | 8 | optional |
+//! | `style_row` | 2 + 4 n | optional: number of values, then f32 |
+//! | `blends` | 1 + .. | optional: their number, then class (as above) and one byte for each token |
+//! | `edits` | 1 + .. | optional: their number, then class (empty: none), seed (8) and one bit for each token, first bit lowest |
 //! | `checksum` | 8 | first bytes of the BLAKE3 hash of all before |
 //!
 //! A texture of 256x256 has 256 tokens: 320 bytes at 10 bits, below 450 in all.
 
 use super::recipe::{Recipe, RecipeError, Tiling};
+use super::recipe_bytes_parts as parts;
 
 /// Version of the format; readers refuse others.
 pub const VERSION: u8 = 1;
 /// Most bytes of a class name.
 pub const MAX_CLASS_BYTES: usize = 64;
-/// Most bytes of a whole recipe: one of 1024x1024 with tokens of 16 bits needs 8.3 kB.
-pub const MAX_BYTES: usize = 1 << 14;
+/// Most bytes of a whole recipe: one of 1024x1024 with tokens of 16 bits needs 8.3 kB; with as many blends, edits and
+/// numbers of a style as there may be, 39 kB.
+pub const MAX_BYTES: usize = 40_960;
 
 const MAGIC: &[u8; 4] = b"DSCN";
 const CHECKSUM_BYTES: usize = 8;
@@ -46,7 +52,8 @@ impl Recipe {
         let flag = |has: bool, bit: u8| if has { bit } else { 0 };
         let flags = flag(self.detail_seed.is_some(), HAS_DETAIL_SEED)
             | flag(self.style.is_some(), HAS_STYLE)
-            | flag(self.tokens.is_some(), HAS_TOKENS);
+            | flag(self.tokens.is_some(), HAS_TOKENS)
+            | parts::flags(self);
         let mut bytes = MAGIC.to_vec();
         // The length is known at the end.
         bytes.extend([VERSION, flags, 0, 0, self.class.len() as u8]);
@@ -66,6 +73,7 @@ impl Recipe {
         if let Some(tokens) = &self.tokens {
             pack(tokens, &mut bytes);
         }
+        parts::write(self, &mut bytes);
         let length = (bytes.len() + CHECKSUM_BYTES) as u16;
         bytes[6..8].copy_from_slice(&length.to_le_bytes());
         let checksum = checksum(&bytes);
@@ -82,7 +90,7 @@ impl Recipe {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, RecipeError> {
         let mut reader = Reader { bytes, at: 0, fields: Vec::new() };
         let flags = reader.header()?;
-        let class = reader.class()?;
+        let class = reader.name("class (length)", "class")?;
         let seed = u64::from_le_bytes(reader.take("seed")?);
         let detail_seed =
             if flags & HAS_DETAIL_SEED > 0 { Some(u64::from_le_bytes(reader.take("detail_seed")?)) } else { None };
@@ -104,7 +112,6 @@ impl Recipe {
         let [latent_rounds] = reader.take("latent_rounds")?;
         let [flow_steps] = reader.take("flow_steps")?;
         let mut recipe = Self {
-            class,
             seed,
             detail_seed,
             size: (width.into(), height.into()),
@@ -116,7 +123,7 @@ impl Recipe {
             token_rounds: token_rounds.into(),
             latent_rounds: latent_rounds.into(),
             flow_steps: flow_steps.into(),
-            tokens: None,
+            ..Self::new(class)
         };
         // Before the tokens: their number follows from a size that must be sound.
         recipe.check_ranges().map_err(|error| reader.located(error))?;
@@ -124,6 +131,8 @@ impl Recipe {
             let (columns, rows) = recipe.token_grid();
             recipe.tokens = Some(reader.tokens(columns * rows)?);
         }
+        parts::read(&mut recipe, flags, &mut reader)?;
+        recipe.check_ranges().map_err(|error| reader.located(error))?;
         let left = reader.bytes.len() - reader.at;
         if left > 0 {
             return Err(reader.error("end", format!("{left} bytes that no field takes"), "the checksum"));
@@ -162,7 +171,7 @@ fn pack(tokens: &[u16], bytes: &mut Vec<u8>) {
     }
 }
 
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
     /// Where each field starts, for errors that are found later.
@@ -196,17 +205,17 @@ impl<'a> Reader<'a> {
         }
         // No field may reach into the checksum.
         self.bytes = body;
-        if flags > HAS_DETAIL_SEED | HAS_STYLE | HAS_TOKENS {
-            return Err(self.error("flags", flags, "0 to 7"));
+        if flags > 127 {
+            return Err(self.error("flags", flags, "0 to 127"));
         }
         Ok(flags)
     }
 
-    fn class(&mut self) -> Result<String, RecipeError> {
-        let [length] = self.take("class (length)")?;
-        let bytes = self.slice("class", length.into())?;
-        let class = std::str::from_utf8(bytes).map(ToString::to_string);
-        class.map_err(|_| self.error("class", "no text", "a name in UTF-8"))
+    pub(super) fn name(&mut self, length: &'static str, field: &'static str) -> Result<String, RecipeError> {
+        let [length] = self.take(length)?;
+        let bytes = self.slice(field, length.into())?;
+        let name = std::str::from_utf8(bytes).map(ToString::to_string);
+        name.map_err(|_| self.error(field, "no text", "a name in UTF-8"))
     }
 
     fn tokens(&mut self, count: usize) -> Result<Vec<u16>, RecipeError> {
@@ -239,14 +248,14 @@ impl<'a> Reader<'a> {
         Ok(tokens)
     }
 
-    fn take<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], RecipeError> {
+    pub(super) fn take<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], RecipeError> {
         let slice = self.slice(field, N)?;
         let mut out = [0; N];
         out.copy_from_slice(slice);
         Ok(out)
     }
 
-    fn slice(&mut self, field: &'static str, count: usize) -> Result<&'a [u8], RecipeError> {
+    pub(super) fn slice(&mut self, field: &'static str, count: usize) -> Result<&'a [u8], RecipeError> {
         self.fields.push((field, self.at));
         let left = self.bytes.len().saturating_sub(self.at);
         if left < count {
@@ -256,7 +265,7 @@ impl<'a> Reader<'a> {
         Ok(&self.bytes[self.at - count..self.at])
     }
 
-    fn error(&self, field: &'static str, found: impl ToString, expected: impl ToString) -> RecipeError {
+    pub(super) fn error(&self, field: &'static str, found: impl ToString, expected: impl ToString) -> RecipeError {
         let place = self.fields.iter().rev().find(|(name, _)| *name == field);
         let offset = place.map_or(self.at, |(_, offset)| *offset);
         RecipeError::Bytes { offset, field, found: found.to_string(), expected: expected.to_string() }

@@ -1,6 +1,7 @@
 //! Round trips, damage and hostile bytes.
 
 use super::*;
+use crate::sampling::recipe_parts::{Blend, Edit, MAX_BLENDS, MAX_EDITS, MAX_STYLE_WIDTH, TokenMask};
 
 /// A recipe of the usual size with everything that is optional.
 fn full() -> Recipe {
@@ -11,6 +12,34 @@ fn full() -> Recipe {
     recipe.guidance = 2.25;
     recipe.tokens = Some((0..256).map(|at: u32| (at.wrapping_mul(2_654_435_761) >> 22) as u16).collect());
     recipe
+}
+
+/// A recipe with all parts that only some textures have.
+fn with_parts() -> Recipe {
+    let mut recipe = full();
+    recipe.style = None;
+    recipe.style_seed = Some(5);
+    recipe.style_row = Some(vec![0.5, -3.0, 64.0]);
+    recipe.blends.push(Blend::from_uv(&recipe, "moss", |u, _| u));
+    let mask = TokenMask::circle(&recipe, [0.0, 0.5], 40.0);
+    recipe.with_edit(mask.clone(), 9).with_edit_of("gravel", mask, u64::MAX)
+}
+
+#[test]
+fn edits_blends_and_styles_survive_both_forms_and_the_largest_recipe_fits() {
+    let recipe = with_parts();
+    let bytes = recipe.to_bytes().expect("the recipe is sound");
+    assert_eq!(Recipe::from_bytes(&bytes), Ok(recipe.clone()));
+    assert_eq!(Recipe::from_ron(&recipe.to_ron(), "memory"), Ok(recipe));
+    let name = "b".repeat(MAX_CLASS_BYTES);
+    let mut largest = Recipe::new(&name).with_size(1024, 1024).with_tokens(vec![u16::MAX; 4096]);
+    largest.style_row = Some(vec![1.0; MAX_STYLE_WIDTH]);
+    let mask = TokenMask::from_uv(&largest, |_, _| true);
+    largest.blends = vec![Blend { class: name.clone(), shares: vec![85; 4096] }; MAX_BLENDS];
+    largest.edits = vec![Edit { mask, seed: 1, class: Some(name) }; MAX_EDITS];
+    let bytes = largest.to_bytes().expect("the recipe is sound");
+    assert!(bytes.len() <= MAX_BYTES, "{} bytes", bytes.len());
+    assert_eq!(Recipe::from_bytes(&bytes), Ok(largest));
 }
 
 fn numbers(seed: u64) -> impl FnMut() -> u64 {
@@ -72,15 +101,20 @@ fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
 
 #[test]
 fn hostile_fields_with_a_sound_checksum_give_an_error_or_a_recipe_within_all_ranges() {
-    let sound = full().to_bytes().expect("the recipe is sound");
+    for sound in [full(), with_parts()] {
+        hostile_changes(&sound.to_bytes().expect("the recipe is sound"));
+    }
+}
+
+fn hostile_changes(sound: &[u8]) {
     let mut next = numbers(3);
     let (mut errors, mut recipes) = (0, 0);
     for round in 0..20_000 {
-        let mut bytes = sound.clone();
+        let mut bytes = sound.to_vec();
         for _ in 0..1 + round % 4 {
             let at = 8 + next() as usize % (bytes.len() - 8 - CHECKSUM_BYTES);
             match next() % 8 {
-                2 => bytes[5] = next() as u8 % 9,
+                2 => bytes[5] = next() as u8 % 128,
                 0 => bytes.truncate(at + 1 + CHECKSUM_BYTES),
                 1 => bytes.insert(at, next() as u8),
                 _ => bytes[at] = next() as u8,
@@ -107,7 +141,7 @@ fn errors_name_the_field_and_where_it_starts() {
         (26, 9, "`tiling`", "offset 26"),
         (30, 0xff, "`guidance`", "offset 27"),
         (39, 0, "`token_rounds`", "offset 39"),
-        (5, 8, "`flags`", "offset 5"),
+        (5, 128, "`flags`", "offset 5"),
         (5, HAS_TOKENS, "`tokens (bits)`", "offset 42"),
         (8, 255, "`class`", "offset 9"),
     ] {

@@ -16,6 +16,8 @@ pub enum Stream {
     Style = 3,
     /// Offset of the generation order.
     Order = 4,
+    /// Keys of positions that an edit makes anew, or that belong to a place of an endless surface.
+    Key = 5,
 }
 
 /// Four hashed words of four words.

@@ -30,7 +30,7 @@ fn off_coarse(found: &[u8], recipe: &Recipe) -> u8 {
     let model = model();
     let plan = plan(&model, &recipe.clone().with_tokens(tokens(recipe))).expect("the recipe is sound");
     let mut cpu = CpuOps::for_job(&model, &plan);
-    decode_coarse(&mut cpu, &model.discon, plan.shape.grid);
+    decode_coarse(&mut cpu, &model.discon, &plan.shape);
     let expected = cpu.into_texture(&plan).pixels;
     assert_eq!(found.len(), expected.len());
     found.iter().zip(&expected).map(|(a, b)| a.abs_diff(*b)).max().unwrap_or_default()

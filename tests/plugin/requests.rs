@@ -164,3 +164,30 @@ fn without_a_renderer_every_request_fails_and_nothing_else_happens() {
     assert_eq!(game.heard().not_generated[0].entity, entity);
     assert_eq!(game.texture_of(entity), image, "the handle stays valid");
 }
+
+#[test]
+fn a_texture_with_edits_and_a_blend_is_a_texture_like_any_other() {
+    let Some(mut game) = Game::new(DisconSettings::default()) else { return };
+    let base = recipe(31).with_size(128, 128);
+    let mask = TokenMask::circle(&base, [0.0, 0.5], 20.0);
+    let blend = Blend::from_uv(&base, "moss", |u, _| u);
+    let edited = base.clone().with_blend(blend).with_edit_of("moss", mask.clone(), 1).with_edit(mask, 2);
+    let image = game.generate(edited.clone());
+    game.until("the texture is ready", |game| game.is_ready(&image));
+    assert_eq!(rgb(&game.picture(&image)), expected(&edited));
+    // Edits are part of what makes recipes equal.
+    assert_eq!(game.generate(edited.clone()).id(), image.id());
+    assert_ne!(game.generate(base).id(), image.id());
+    // Its tokens are those that the edits start from, so that tokens and edits together give it again.
+    let ask = {
+        let image = image.clone();
+        move |mut generator: TextureGenerator| generator.read_tokens(&image)
+    };
+    game.0.world_mut().run_system_once_with_result(ask);
+    game.until("the tokens are there", |game| !game.heard().tokens.is_empty());
+    let with_tokens = game.heard().tokens[0].recipe.clone();
+    assert!(with_tokens.tokens.is_some() && with_tokens.edits == edited.edits);
+    let again = game.generate(with_tokens);
+    game.until("it is ready again", |game| game.is_ready(&again));
+    assert!(game.picture(&again) == game.picture(&image));
+}

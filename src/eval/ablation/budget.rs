@@ -32,13 +32,13 @@ pub struct Sizes<'a> {
 
 impl Sizes<'_> {
     fn flops(&self, grid: Grid, flow_steps: u32, steps: Vec<Step>) -> f64 {
-        let shape = PlanShape { grid, steps, flow_steps, guided: false };
+        let shape = PlanShape::of_whole_grid(grid, steps, flow_steps);
         count(self.model, self.table, &shape).iter().map(|(_, cost)| cost.flops as f64).sum()
     }
 
     /// Operations of one training step of the prior, on average over both kinds of batch.
     pub fn prior_step(&self, kind: Kind) -> f64 {
-        self.step(kind, |positions| Step::TokenRound { round: 0, positions: 0..positions })
+        self.step(kind, |positions| Step::TokenRound { pass: 0, round: 0, positions: 0..positions })
     }
 
     /// The same of the continuous model.
@@ -48,7 +48,7 @@ impl Sizes<'_> {
         let share = if self.model.config.head.mixing == HeadMixing::Alone { hidden } else { 1.0 };
         self.step(kind, |positions| {
             let positions = (share * f64::from(positions)).round() as u32;
-            Step::LatentRound { round: 0, positions: 0..positions }
+            Step::LatentRound { pass: 0, round: 0, positions: 0..positions }
         })
     }
 
@@ -67,8 +67,10 @@ impl Sizes<'_> {
         let grid = grid(SIDE, kind);
         let ranges =
             |rounds: u32| if rounds == 0 { Vec::new() } else { cosine_rounds(grid.positions(), rounds as usize) };
-        let tokens = ranges(token_rounds).into_iter().map(|positions| Step::TokenRound { round: 0, positions });
-        let latents = ranges(latent_rounds).into_iter().map(|positions| Step::LatentRound { round: 0, positions });
+        let tokens =
+            ranges(token_rounds).into_iter().map(|positions| Step::TokenRound { pass: 0, round: 0, positions });
+        let latents =
+            ranges(latent_rounds).into_iter().map(|positions| Step::LatentRound { pass: 0, round: 0, positions });
         self.flops(grid, FLOW_STEPS, tokens.chain(latents).collect())
     }
 

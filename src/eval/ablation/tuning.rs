@@ -71,7 +71,7 @@ pub fn tune(
 
 fn step_flops(session: &Session) -> f64 {
     let grid = Grid { items: BATCH, height: SIDE, width: SIDE, wrap: Wrap::NONE };
-    let shape = PlanShape { grid, steps: vec![Step::Decode], flow_steps: 1, guided: false };
+    let shape = PlanShape::of_whole_grid(grid, vec![Step::Decode], 1);
     // The way back costs two products for each one forward.
     3.0 * count(&session.model, &session.table, &shape).iter().map(|(_, cost)| cost.flops as f64).sum::<f64>()
 }

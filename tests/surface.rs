@@ -1,0 +1,126 @@
+//! Does an endless surface depend on its coordinates alone, and fit at the borders of cells? Is an example picture found
+//! again in its recipe?
+
+mod common;
+
+use bevy_discon::eval::metrics::{Picture, correlation};
+use bevy_discon::eval::picture;
+use bevy_discon::exemplar::Exemplar;
+use bevy_discon::model::{Model, ModelConfig};
+use bevy_discon::native;
+use bevy_discon::sampling::{Recipe, Tiling, TokenMask, continue_plan, plan};
+use bevy_discon::surface::Surface;
+
+fn tiny() -> Model {
+    let config = ModelConfig::tiny(&["brick", "moss"]);
+    let mut model = Model::new(&config, None, 1).expect("the tiny preset is valid");
+    common::randomise(&mut model);
+    model
+}
+
+fn bundled() -> Model {
+    Model::load("assets/models/small".as_ref()).expect("the bundled model is sound")
+}
+
+fn recipe(class: &str) -> Recipe {
+    Recipe::new(class).with_size(128, 128).with_seed(21)
+}
+
+#[test]
+fn cells_are_the_same_in_every_order_of_visits_and_differ_from_each_other() {
+    let model = tiny();
+    let recipe = Recipe { token_rounds: 3, latent_rounds: 2, flow_steps: 2, ..recipe("brick") };
+    let cells = [(0, 0), (1, 0), (-1, 0), (0, 1), (-2, -3)];
+    let surface = || Surface::new(&model, &recipe).expect("the recipe is valid");
+    let (mut forwards, mut backwards) = (surface(), surface());
+    let mut first: Vec<_> = cells.iter().map(|(x, y)| forwards.cell(&model, *x, *y)).collect();
+    let second = cells.iter().rev().map(|(x, y)| backwards.cell(&model, *x, *y));
+    first.reverse();
+    for ((cell, a), b) in cells.iter().rev().zip(&first).zip(second) {
+        assert!(*a == b && a.is_ok(), "{cell:?} is another when it is visited in another order");
+    }
+    // Alone, without anything that was made before.
+    assert!(surface().cell(&model, -2, -3) == first[0]);
+    assert!(first[0] != first[1] && first[1] != first[2]);
+    let error = Surface::new(&model, &recipe.clone().with_size(64, 128)).expect_err("too narrow").to_string();
+    assert!(error.contains("width") && error.contains("64") && error.contains("128"), "{error}");
+}
+
+/// Mean difference of the columns left and right of the middle, over that at all other borders of tokens.
+fn middle_ratio(image: &Picture) -> f64 {
+    let step = |x: usize| -> f64 {
+        let value = |y: usize, x: usize, c: usize| image.values[3 * (y * image.width + x) + c];
+        (0..3 * image.height).map(|i| f64::from((value(i / 3, x - 1, i % 3) - value(i / 3, x, i % 3)).abs())).sum()
+    };
+    let others: Vec<f64> = (16..image.width).step_by(16).filter(|x| *x != image.width / 2).map(step).collect();
+    step(image.width / 2) * others.len() as f64 / others.iter().sum::<f64>()
+}
+
+fn beside(left: &Picture, right: &Picture) -> Picture {
+    let rows = left.values.chunks_exact(3 * left.width).zip(right.values.chunks_exact(3 * right.width));
+    let values = rows.flat_map(|(a, b)| a.iter().chain(b)).copied().collect();
+    Picture { width: left.width + right.width, height: left.height, values }
+}
+
+#[test]
+fn cells_of_a_surface_fit_while_other_textures_do_not() {
+    let model = bundled();
+    let (mut fit, mut apart) = (0.0, 0.0);
+    let classes = ["brick", "rock"];
+    for class in classes {
+        let recipe = recipe(class);
+        let mut surface = Surface::new(&model, &recipe).expect("the recipe is valid");
+        let mut cell = |x| picture(&surface.cell(&model, x, -4).expect("the model is the same"));
+        fit += middle_ratio(&beside(&cell(2), &cell(3)));
+        let other = |seed| {
+            let recipe = Recipe { tiling: Tiling::None, ..recipe.relayout(seed) };
+            picture(&native::generate(&model, &plan(&model, &recipe).expect("the recipe is valid")))
+        };
+        apart += middle_ratio(&beside(&other(1), &other(2)));
+    }
+    let (fit, apart) = (fit / classes.len() as f64, apart / classes.len() as f64);
+    println!("across the border of two cells, over other borders of tokens: {fit:.2}; two textures: {apart:.2}");
+    assert!(fit < 1.15, "cells continue each other: {fit}");
+    assert!(apart > fit + 0.1, "the measure sees a border: {apart}");
+}
+
+#[test]
+fn an_example_picture_is_found_again_in_its_recipe_and_its_variations() {
+    let model = bundled();
+    let run = |recipe: &Recipe| native::generate(&model, &plan(&model, recipe).expect("the recipe is valid"));
+    let source = run(&recipe("brick"));
+    let folder = tempfile::tempdir().expect("a folder for the picture");
+    let path = folder.path().join("example.png");
+    image::save_buffer(&path, &source.pixels, 128, 128, image::ColorType::Rgb8).expect("the folder can be written");
+    let exemplar = Exemplar::open(&model, &path, None, Tiling::Both).expect("the picture is sound");
+    println!("{}: {:.1} dB, tokens alone {:.1} dB", exemplar.recipe.class, exemplar.psnr, exemplar.coarse_psnr);
+    assert!(exemplar.psnr > 24.0 && exemplar.psnr > exemplar.coarse_psnr + 2.0 && exemplar.coarse_psnr > 10.0);
+    let base = picture(&source).blocks();
+    let varied = picture(&run(&exemplar.recipe.variation(1))).blocks();
+    let unlike = picture(&run(&exemplar.recipe.relayout(1))).blocks();
+    let (kept, other) = (correlation(&base, &varied), correlation(&base, &unlike));
+    println!("block means: {kept:.2} with other detail, {other:.2} with another layout");
+    assert!(kept > 0.5 && kept > other + 0.25, "{kept} {other}");
+    // The recipe is one like any other.
+    let bytes = exemplar.recipe.to_bytes().expect("the recipe is sound");
+    assert_eq!(Recipe::from_bytes(&bytes).as_ref(), Ok(&exemplar.recipe));
+    // An edit of the picture itself leaves its other tokens alone.
+    let mask = TokenMask { cells: vec![27, 28] };
+    let edited = exemplar.recipe.clone().with_edit(mask.clone(), 2);
+    let plan = continue_plan(&model, &edited, 0, exemplar.state.clone()).expect("the state fits");
+    let tokens = native::generate(&model, &plan).tokens;
+    assert!((0..64).all(|cell| mask.cells.contains(&(cell as u16)) || tokens[cell] == exemplar.state.tokens[cell]));
+}
+
+#[test]
+fn files_that_are_no_example_are_refused_with_a_reason() {
+    let model = tiny();
+    let error = Exemplar::open(&model, "nowhere/no.png".as_ref(), None, Tiling::Both).expect_err("no file").to_string();
+    assert!(error.contains("nowhere/no.png"), "{error}");
+    let of = |size, bytes: usize, class| {
+        Exemplar::encode(&model, &vec![0; bytes], size, class, Tiling::Both).expect_err("wrong").to_string()
+    };
+    assert!(of((64, 64), 5, None).contains("12288"));
+    assert!(of((100, 64), 100 * 64 * 3, None).contains("multiple of 16"));
+    assert!(of((64, 64), 64 * 64 * 3, Some("cheese")).contains("cheese"));
+}
