@@ -11,7 +11,8 @@ pub struct Kid {
     /// `1000 * (mean k(a, a') + mean k(b, b') - 2 mean k(a, b))` over different items with the kernel
     /// `k(x, y) = (x y / width + 1)^3`. Without bias: 0 on average for two sets of one distribution, so it may be negative.
     pub value: f64,
-    /// Deviation of the value under leaving out a tenth of both sets (jackknife); NaN for sets of fewer than 20.
+    /// Root of the sum of two variances: that under leaving out a tenth of both sets (jackknife), and that which the value
+    /// has for sets of one distribution, where leaving out says too little. NaN for sets of fewer than 20.
     pub error: f64,
 }
 
@@ -21,20 +22,26 @@ struct Sums {
     same: [f64; BLOCKS],
     rows: [f64; BLOCKS],
     columns: [f64; BLOCKS],
+    /// Mean square of the kernel without the means of its rows and columns, over the number of pairs.
+    spread: f64,
 }
 
 impl Sums {
     fn new(a: &DMatrix<f64>, b: &DMatrix<f64>, drop_same: bool) -> Self {
-        let products = a * b.transpose();
         let width = a.ncols().max(1) as f64;
-        let mut sums =
-            Self { kernel: Default::default(), same: [0.0; BLOCKS], rows: [0.0; BLOCKS], columns: [0.0; BLOCKS] };
+        let kernel = (a * b.transpose()).map(|product| (product / width + 1.0).powi(3));
+        let mut sums = Self {
+            kernel: Default::default(),
+            same: [0.0; BLOCKS],
+            rows: [0.0; BLOCKS],
+            columns: [0.0; BLOCKS],
+            spread: spread(&kernel, drop_same),
+        };
         for j in 0..b.nrows() {
             for i in 0..a.nrows() {
-                let kernel = (products[(i, j)] / width + 1.0).powi(3);
-                sums.kernel[i % BLOCKS][j % BLOCKS] += kernel;
+                sums.kernel[i % BLOCKS][j % BLOCKS] += kernel[(i, j)];
                 if drop_same && i == j {
-                    sums.same[i % BLOCKS] += kernel;
+                    sums.same[i % BLOCKS] += kernel[(i, j)];
                 }
             }
         }
@@ -57,6 +64,18 @@ impl Sums {
     }
 }
 
+fn spread(kernel: &DMatrix<f64>, drop_same: bool) -> f64 {
+    let (rows, columns) = (kernel.column_mean(), kernel.row_mean());
+    let (mean, mut sum) = (kernel.mean(), 0.0);
+    for j in 0..kernel.ncols() {
+        for i in (0..kernel.nrows()).filter(|i| !drop_same || *i != j) {
+            sum += (kernel[(i, j)] - rows[i] - columns[j] + mean).powi(2);
+        }
+    }
+    let pairs = (kernel.nrows() * kernel.ncols()) as f64;
+    sum / (pairs * pairs)
+}
+
 /// The distance of two sets of at least two rows; NaN for smaller ones.
 pub fn kid(a: &DMatrix<f64>, b: &DMatrix<f64>) -> Kid {
     if a.nrows() < 2 || b.nrows() < 2 {
@@ -70,7 +89,10 @@ pub fn kid(a: &DMatrix<f64>, b: &DMatrix<f64>) -> Kid {
     let parts: Vec<f64> = (0..BLOCKS).map(|block| value(Some(block))).collect();
     let mean = parts.iter().sum::<f64>() / BLOCKS as f64;
     let square: f64 = parts.iter().map(|part| (part - mean).powi(2)).sum();
-    Kid { value: value(None), error: (square * (BLOCKS - 1) as f64 / BLOCKS as f64).sqrt() }
+    let jackknife = square * (BLOCKS - 1) as f64 / BLOCKS as f64;
+    // Each pair of one set counts twice in its sum; the sum between the sets has the factor 2.
+    let at_equality = 1e6 * (2.0 * aa.spread + 2.0 * bb.spread + 4.0 * ab.spread);
+    Kid { value: value(None), error: (jackknife + at_equality).sqrt() }
 }
 
 #[cfg(test)]
@@ -82,8 +104,9 @@ mod tests {
     fn equal_distributions_are_near_and_shifted_ones_far() {
         let (a, b, c) = (cloud(300, 20, 0.0, 1), cloud(300, 20, 0.0, 2), cloud(300, 20, 0.5, 3));
         let (same, shifted) = (kid(&a, &b), kid(&a, &c));
-        assert!(same.value.abs() < 4.0 * same.error, "{same:?}");
-        assert!(shifted.value > 20.0 * shifted.error && shifted.value > 300.0, "{shifted:?}");
+        assert!(same.value.abs() < 3.0 * same.error && same.error < 15.0, "{same:?}");
+        // Five standard errors are beyond chance.
+        assert!(shifted.value > 5.0 * shifted.error && shifted.value > 300.0, "{shifted:?}");
     }
 
     #[test]

@@ -82,14 +82,20 @@ pub fn draw(labels: &Labels, lines: &[Line]) -> RgbImage {
         let colour = COLOURS[index % COLOURS.len()];
         let points: Vec<&(f64, f64, f64)> =
             line.points.iter().filter(|point| point.0 > 0.0 && point.1.is_finite()).collect();
+        // A little aside, so that lines on each other do not hide their bars.
+        let aside = 4.0 * (index as f64 - (lines.len() - 1) as f64 / 2.0);
+        let place = |x: f64, y: f64| {
+            let (at_x, at_y) = axes.place(x, y);
+            (at_x + aside, at_y)
+        };
         for pair in points.windows(2) {
-            stroke(&mut plot, axes.place(pair[0].0, pair[0].1), axes.place(pair[1].0, pair[1].1), colour, 2);
+            stroke(&mut plot, place(pair[0].0, pair[0].1), place(pair[1].0, pair[1].1), colour, 2);
         }
         for (x, y, deviation) in points {
-            let (at_x, at_y) = axes.place(*x, *y);
+            let (at_x, at_y) = place(*x, *y);
             stroke(&mut plot, (at_x - 3.0, at_y), (at_x + 3.0, at_y), colour, 7);
             if *deviation > 0.0 {
-                stroke(&mut plot, axes.place(*x, y - deviation), axes.place(*x, y + deviation), colour, 1);
+                stroke(&mut plot, place(*x, y - deviation), place(*x, y + deviation), colour, 1);
             }
         }
         let (left, top) = (SIZE.0 - MARGIN.1 as u32 + 14, MARGIN.2 as u32 + 18 * index as u32);
@@ -126,13 +132,13 @@ fn draw_axes(plot: &mut RgbImage, axes: &Axes, labels: &Labels, lines: &[Line]) 
     stroke(plot, corner, axes.place(x_high, axes.y.0), INK, 1);
     stroke(plot, corner, axes.place(x_low, axes.y.1), INK, 1);
     write(plot, &labels.title, MARGIN.0 as u32, 8, INK);
-    write(plot, &labels.y, 8, MARGIN.2 as u32 - 14, INK);
+    write(plot, &labels.y, MARGIN.0 as u32, MARGIN.2 as u32 - 14, INK);
     write(plot, &labels.x, MARGIN.0 as u32, SIZE.1 - 20, INK);
 }
 
-/// Four to ten round numbers inside a range.
+/// Four to eleven round numbers inside a range.
 fn ticks((low, high): (f64, f64)) -> Vec<f64> {
-    let rough = (high - low) / 6.0;
+    let rough = (high - low) / 10.0;
     let power = 10f64.powf(rough.log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0].map(|factor| factor * power).into_iter().find(|step| *step >= rough);
     let step = step.unwrap_or(10.0 * power);
