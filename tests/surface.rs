@@ -9,7 +9,7 @@ use bevy_discon::exemplar::Exemplar;
 use bevy_discon::model::{Model, ModelConfig};
 use bevy_discon::native;
 use bevy_discon::sampling::{Recipe, Tiling, TokenMask, continue_plan, plan};
-use bevy_discon::surface::Surface;
+use bevy_discon::surface::{Surface, WANG_TILES, WangTiles};
 
 fn tiny() -> Model {
     let config = ModelConfig::tiny(&["brick", "moss"]);
@@ -42,6 +42,7 @@ fn cells_are_the_same_in_every_order_of_visits_and_differ_from_each_other() {
     // Alone, without anything that was made before.
     assert!(surface().cell(&model, -2, -3) == first[0]);
     assert!(first[0] != first[1] && first[1] != first[2]);
+    assert!(surface().cell(&model, i32::MIN, 0).is_err_and(|error| error.to_string().contains("column")));
     let error = Surface::new(&model, &recipe.clone().with_size(64, 128)).expect_err("too narrow").to_string();
     assert!(error.contains("width") && error.contains("64") && error.contains("128"), "{error}");
 }
@@ -82,6 +83,38 @@ fn cells_of_a_surface_fit_while_other_textures_do_not() {
     println!("across the border of two cells, over other borders of tokens: {fit:.2}; two textures: {apart:.2}");
     assert!(fit < 1.15, "cells continue each other: {fit}");
     assert!(apart > fit + 0.1, "the measure sees a border: {apart}");
+}
+
+#[test]
+fn wang_tiles_fit_wherever_their_edges_have_one_colour() {
+    let map = WangTiles::index_map(9, 7, 3);
+    let tile = |x: usize, y: usize| map[y % 7 * 9 + x % 9];
+    for (x, y) in (0..7).flat_map(|y| (0..9).map(move |x| (x, y))) {
+        assert_eq!(tile(x, y) >> 1 & 1, tile(x, y + 1) & 1, "lower and upper edge at {x}, {y}");
+        assert_eq!(tile(x, y) >> 3 & 1, tile(x + 1, y) >> 2 & 1, "right and left edge at {x}, {y}");
+    }
+    assert!((0..WANG_TILES as u8).all(|number| WangTiles::index_map(64, 64, 1).contains(&number)));
+    assert_ne!(map, WangTiles::index_map(9, 7, 4));
+
+    let model = bundled();
+    // Few rounds: sixteen tiles, and borders matter here.
+    let recipe = Recipe { token_rounds: 4, latent_rounds: 2, flow_steps: 4, ..recipe("rock") };
+    let set = WangTiles::new(&model, &recipe).expect("the recipe is valid");
+    assert_eq!(set.tiles.len(), WANG_TILES);
+    let tiles: Vec<Picture> = set.tiles.iter().map(picture).collect();
+    assert!((1..WANG_TILES).all(|number| set.tiles[number] != set.tiles[0]));
+    let (mut fit, mut apart, mut counts) = (0.0, 0.0, [0.0, 0.0]);
+    for (left, right) in (0..WANG_TILES).flat_map(|left| (0..WANG_TILES).map(move |right| (left, right))) {
+        let ratio = middle_ratio(&beside(&tiles[left], &tiles[right]));
+        let fits = left >> 3 & 1 == right >> 2 & 1;
+        let sum = if fits { &mut fit } else { &mut apart };
+        *sum += ratio;
+        counts[usize::from(fits)] += 1.0;
+    }
+    let (fit, apart) = (fit / counts[1], apart / counts[0]);
+    println!("across the border of tiles, over other borders of tokens: {fit:.2}; where colours differ: {apart:.2}");
+    assert!(fit < 1.2, "tiles continue each other: {fit}");
+    assert!(apart > fit + 0.05, "the measure sees a border: {apart}");
 }
 
 #[test]
