@@ -20,7 +20,9 @@ pub mod report;
 pub mod sheet;
 pub mod wasserstein;
 
+use self::metrics::Picture;
 use crate::model::{ConfigError, WeightsError};
+use crate::reference::GeneratedTexture;
 use crate::sampling::RecipeError;
 use crate::train::TrainError;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -60,6 +62,11 @@ pub enum EvalError {
     /// The data cannot be read, or an arm of the ablation cannot be trained.
     #[error(transparent)]
     Train(#[from] TrainError),
+}
+
+/// A generated texture as a picture.
+pub fn picture(texture: &GeneratedTexture) -> Picture {
+    Picture::from_bytes(texture.width as usize, texture.height as usize, &texture.pixels)
 }
 
 impl EvalError {
