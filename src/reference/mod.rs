@@ -13,12 +13,12 @@ pub mod modulated_norm;
 pub mod rms_norm;
 pub mod rows;
 pub mod sample;
+mod sample_ops;
 pub mod space;
 
 use crate::model::layers::{Conv, Linear, Norm};
 use crate::model::{Activation, AttentionLayout, Grid, Model, Ops, ParamId};
-use crate::sampling::{JobInputs, LatentState, Plan, SampleOps, Stage, run_step};
-use std::ops::Range;
+use crate::sampling::{JobInputs, LatentState, Plan, run_step};
 use std::rc::Rc;
 
 /// A matrix in memory.
@@ -260,82 +260,5 @@ impl Ops for CpuOps<'_> {
     fn denormalise(&mut self, x: &CpuTensor, style: &CpuTensor) -> CpuTensor {
         let width = style.shape[1] / 2;
         CpuTensor::new(denormalise::denormalise(&x.values, x.shape[1], &style.values, width), width)
-    }
-}
-
-impl SampleOps for CpuOps<'_> {
-    fn condition(&mut self, rows: usize) -> CpuTensor {
-        let width = self.model.discon.config.condition_width();
-        CpuTensor::new(self.inputs().condition[..rows * width].to_vec(), width)
-    }
-
-    fn style(&mut self, rows: usize) -> CpuTensor {
-        let width = self.model.discon.config.style_width();
-        CpuTensor::new(self.inputs().style[..rows * width].to_vec(), width)
-    }
-
-    fn tokens_at(&mut self, positions: &Vec<u32>) -> Vec<u32> {
-        rows::tokens_at(&self.tokens, positions)
-    }
-
-    fn reopen(&mut self, positions: &Vec<u32>) {
-        let config = &self.model.discon.config;
-        let width = config.context_width();
-        sample::reopen(&mut self.tokens, &mut self.context, width, positions, config.mask_token());
-    }
-
-    fn token_grid(&mut self) -> Vec<u32> {
-        self.tokens.clone()
-    }
-
-    fn context(&mut self) -> CpuTensor {
-        CpuTensor::new(self.context.clone(), self.model.discon.config.context_width())
-    }
-
-    fn positions(&mut self, stage: Stage, range: Range<u32>) -> Vec<u32> {
-        let order = match stage {
-            Stage::Tokens => &self.inputs().token_order,
-            Stage::Latents => &self.inputs().latent_order,
-            Stage::Lists => &self.inputs().lists,
-        };
-        order[range.start as usize..range.end as usize].to_vec()
-    }
-
-    fn sample_tokens(&mut self, logits: &CpuTensor, positions: &Vec<u32>, guided: bool, pass: u32) {
-        let inputs = self.inputs();
-        let (conditional, unconditional) = match guided {
-            true => {
-                let (first, second) = logits.values.split_at(logits.values.len() / 2);
-                (first, Some(second))
-            }
-            false => (logits.values.as_slice(), None),
-        };
-        let (guidance, temperature) = (inputs.guidance, inputs.token_temperature);
-        let keys = self.keys(positions, pass);
-        let tokens = sample::sample_tokens(conditional, unconditional, &keys, inputs.token_seed, guidance, temperature);
-        for (position, token) in positions.iter().zip(tokens) {
-            self.tokens[*position as usize] = token;
-        }
-    }
-
-    fn noise(&mut self, positions: Option<&Vec<u32>>, pass: u32) -> CpuTensor {
-        let width = self.model.discon.config.tokenizer.latent_width;
-        let inputs = self.inputs();
-        let all = || (0..inputs.tokens.len() as u32).collect();
-        let keys = self.keys(&positions.cloned().unwrap_or_else(all), pass);
-        CpuTensor::new(sample::noise(&keys, width, inputs.latent_seed, inputs.latent_temperature), width)
-    }
-
-    fn euler_step(&mut self, x: &CpuTensor, velocity: &CpuTensor, dt: f32) -> CpuTensor {
-        CpuTensor::new(sample::euler_step(&x.values, &velocity.values, dt), x.shape[1])
-    }
-
-    fn commit_latents(&mut self, positions: &Vec<u32>, latents: &CpuTensor) {
-        let width = self.model.discon.config.context_width();
-        sample::commit_latents(&mut self.context, width, positions, &latents.values);
-    }
-
-    fn write_image(&mut self, pixels: &CpuTensor, _grid: Grid) {
-        self.picture = sample::write_image(&pixels.values);
     }
 }

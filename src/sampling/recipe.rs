@@ -294,14 +294,4 @@ impl Recipe {
         self.check_style_width(config.style_width())?;
         self.validate_tokens(config)
     }
-
-    fn validate_tokens(&self, config: &ModelConfig) -> Result<(), RecipeError> {
-        let Some(tokens) = &self.tokens else { return Ok(()) };
-        let size = config.tokenizer.codebook_size;
-        if let Some(token) = tokens.iter().find(|token| usize::from(**token) >= size) {
-            let expected = format!("below {size}, the size of the codebook");
-            return Err(RecipeError::OutOfRange { field: "tokens", found: token.to_string(), expected });
-        }
-        Ok(())
-    }
 }

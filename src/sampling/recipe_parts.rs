@@ -1,7 +1,7 @@
 //! Parts of a recipe that treat some cells of the token grid differently from others: edits and blends.
 
 use super::recipe::{Recipe, RecipeError};
-use crate::model::TOKEN_PIXELS;
+use crate::model::{ModelConfig, TOKEN_PIXELS};
 use serde::{Deserialize, Serialize};
 
 /// Most edits of a recipe.
@@ -159,6 +159,16 @@ impl Recipe {
             Some(row) => Err(error("style_row (count)", row.len(), format!("{width}, the style width of the model"))),
             None => Ok(()),
         }
+    }
+
+    pub(super) fn validate_tokens(&self, config: &ModelConfig) -> Result<(), RecipeError> {
+        let Some(tokens) = &self.tokens else { return Ok(()) };
+        let size = config.tokenizer.codebook_size;
+        if let Some(token) = tokens.iter().find(|token| usize::from(**token) >= size) {
+            let expected = format!("below {size}, the size of the codebook");
+            return Err(error("tokens", token, expected));
+        }
+        Ok(())
     }
 
     /// Names of the classes of edits and blends.
