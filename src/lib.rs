@@ -34,7 +34,7 @@
 //! Arrows of imports point to the left; `tests/architecture.rs` checks them.
 //!
 //! ```text
-//! model <- sampling <- reference <- native <- train, eval
+//! model <- sampling <- reference <- native <- train, eval, bake
 //!                   <- gpu <------- render
 //!                   <- request <----/
 //! ```
@@ -43,6 +43,8 @@
 //! (`forward` over [`model::Ops`]), the loop of a generation ([`sampling::run_step`]) and the constants that Rust shares
 //! with WGSL (`gpu::kernel`).
 
+#[cfg(feature = "cli")]
+pub mod bake;
 #[cfg(feature = "eval")]
 pub mod eval;
 #[cfg(feature = "gpu")]

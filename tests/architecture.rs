@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Module, and the modules of this crate that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 9] = [
+const MAY_IMPORT: [(&str, &[&str]); 10] = [
     ("model", &[]),
     ("sampling", &["model"]),
     ("reference", &["model", "sampling"]),
@@ -13,6 +13,7 @@ const MAY_IMPORT: [(&str, &[&str]); 9] = [
     ("gpu", &["model", "sampling", "reference"]),
     ("train", &["model", "sampling", "reference", "native"]),
     ("eval", &["model", "sampling", "reference", "native", "gpu"]),
+    ("bake", &["model", "sampling", "reference", "native", "gpu"]),
     ("request", &["model", "sampling"]),
     ("render", &["model", "sampling", "gpu", "request"]),
 ];

@@ -16,3 +16,6 @@ pub use generate::{LATENT_LIMIT, SampleOps, Stage, decode_coarse, run_step};
 pub use maps::{MapKind, MapRules};
 pub use plan::{JobInputs, Plan, PlanShape, Step, plan};
 pub use recipe::{Recipe, RecipeError, Tiling};
+
+/// Counts changes of kernels or sampling that change pictures: part of every key of kept textures.
+pub const KERNEL_VERSION: u32 = 1;
