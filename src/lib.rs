@@ -37,6 +37,7 @@
 //! model <- sampling <- reference <- native <- train, eval, bake
 //!                   <- gpu <------- render
 //!                   <- request <----/
+//!                         ^-------- editor
 //! ```
 //!
 //! Four things are written once: names and shapes of parameters ([`model::ParamTable`]), the mathematics of the network
@@ -45,6 +46,8 @@
 
 #[cfg(feature = "cli")]
 pub mod bake;
+#[cfg(feature = "editor")]
+pub mod editor;
 #[cfg(feature = "eval")]
 pub mod eval;
 #[cfg(feature = "gpu")]

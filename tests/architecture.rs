@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Module, and the modules of this crate that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 10] = [
+const MAY_IMPORT: [(&str, &[&str]); 11] = [
     ("model", &[]),
     ("sampling", &["model"]),
     ("reference", &["model", "sampling"]),
@@ -15,6 +15,7 @@ const MAY_IMPORT: [(&str, &[&str]); 10] = [
     ("eval", &["model", "sampling", "reference", "native", "gpu"]),
     ("bake", &["model", "sampling", "reference", "native", "gpu"]),
     ("request", &["model", "sampling"]),
+    ("editor", &["model", "sampling", "request"]),
     ("render", &["model", "sampling", "gpu", "request"]),
 ];
 
