@@ -56,7 +56,9 @@ pub fn painter(ui: &mut egui::Ui, state: &mut EditorState) {
             painter.rect_filled(Rect::from_min_size(place, Vec2::splat(cell - 1.0)), 0.0, colour(*token));
         }
         ui.vertical(|ui| {
-            ui.label("Click a cell to set it to the brush;\nthe other button takes its token.\nColours only tell tokens apart.");
+            ui.label(
+                "A click sets a cell to the brush,\nthe other button takes its token.\nColours only tell tokens apart.",
+            );
             if let Some(token) = at.and_then(|at| state.recipe.tokens.as_ref()?.get(at)) {
                 ui.label(format!("token {token}"));
             }

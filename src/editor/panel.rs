@@ -58,7 +58,7 @@ fn history_bar(ui: &mut egui::Ui, state: &mut EditorState) {
         if ui.add_enabled(future > 0, Button::new("Redo")).clicked() {
             state.redo();
         }
-        egui::ComboBox::from_id_salt("history").selected_text(format!("{past} changes")).show_ui(ui, |ui| {
+        egui::ComboBox::from_id_salt("history").selected_text(format!("history: {past}")).show_ui(ui, |ui| {
             let entries: Vec<_> = state.history.past().iter().rev().take(20).cloned().collect();
             for (steps, recipe) in entries.into_iter().enumerate() {
                 let tokens = if recipe.tokens.is_some() { ", tokens" } else { "" };
