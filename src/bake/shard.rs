@@ -28,7 +28,7 @@ impl Shard {
     pub fn contains(&self, name: &str) -> bool {
         let hash = blake3::hash(name.as_bytes());
         let (first, _) = hash.as_bytes().split_at(8);
-        let number = first.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte));
+        let number = first.iter().rev().fold(0, |number, byte| (number << 8) | u64::from(*byte));
         number % self.count == self.index
     }
 }

@@ -31,8 +31,8 @@ struct Arguments {
     /// Where to run.
     #[arg(long, value_enum, default_value_t = Device::Auto)]
     device: Device,
-    /// Also writes NAME_normal.png, NAME_orm.png (occlusion, roughness, metallic) and NAME_height.png, derived from the
-    /// colours.
+    /// Also writes `NAME_normal.png`, `NAME_orm.png` (occlusion, roughness, metallic) and `NAME_height.png`, derived
+    /// from the colours.
     #[arg(long)]
     maps: bool,
     /// Part of the bake, I/N: all parts together make what one bake without this makes.
