@@ -1,7 +1,8 @@
 //! The plugin.
 
+use crate::render;
 use crate::request::{self, DisconSettings, DisconSourcePlugin, ModelSource};
-use crate::{gpu, render};
+use crate::sampling::KERNEL_VERSION;
 use bevy::prelude::*;
 use bevy::render::RenderApp;
 
@@ -53,7 +54,7 @@ impl Plugin for DisconPlugin {
         if in_time && !app.is_plugin_added::<DisconSourcePlugin>() {
             app.add_plugins(DisconSourcePlugin);
         }
-        request::build(app, self.model.clone(), self.settings.clone(), gpu::KERNEL_VERSION);
+        request::build(app, self.model.clone(), self.settings.clone(), KERNEL_VERSION);
         #[cfg(feature = "material")]
         crate::material::build(app);
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Module, and the modules of this crate that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 10] = [
+const MAY_IMPORT: [(&str, &[&str]); 12] = [
     ("model", &[]),
     ("sampling", &["model"]),
     ("reference", &["model", "sampling"]),
@@ -14,7 +14,9 @@ const MAY_IMPORT: [(&str, &[&str]); 10] = [
     ("train", &["model", "sampling", "reference", "native"]),
     ("eval", &["model", "sampling", "reference", "native", "gpu", "train"]),
     ("surface", &["model", "sampling", "reference", "native"]),
+    ("bake", &["model", "sampling", "reference", "native", "gpu"]),
     ("request", &["model", "sampling"]),
+    ("editor", &["model", "sampling", "request"]),
     ("render", &["model", "sampling", "gpu", "request"]),
 ];
 

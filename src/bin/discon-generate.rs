@@ -1,9 +1,10 @@
 //! Recipes in, PNG files out, without a window.
 
+use bevy_discon::bake::{Device, Executor};
 use bevy_discon::model::Model;
 use bevy_discon::reference::GeneratedTexture;
-use bevy_discon::sampling::{Plan, Recipe, plan};
-use clap::{Parser, ValueEnum};
+use bevy_discon::sampling::{Recipe, plan};
+use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -60,16 +61,6 @@ struct Arguments {
     device: Device,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Device {
-    /// The GPU if there is an adapter, else the CPU.
-    Auto,
-    /// The GPU or an error.
-    Gpu,
-    /// The processor.
-    Cpu,
-}
-
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -85,7 +76,11 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let jobs = jobs(arguments, &model)?;
     // Check all recipes before the first texture, so that a mistake in the last one costs nothing.
     let plans = jobs.iter().map(|(recipe, _)| plan(&model, recipe)).collect::<Result<Vec<_>, _>>()?;
-    let mut executor = Executor::new(arguments.device)?;
+    let mut executor = Executor::new(arguments.device);
+    executor.open()?;
+    if let Some(reason) = executor.missing_gpu() {
+        eprintln!("no GPU ({reason}); using the processor");
+    }
     let bar = ProgressBar::new(jobs.len() as u64);
     bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} {msg} eta {eta}")?);
     for ((recipe, path), plan) in jobs.iter().zip(&plans) {
@@ -150,54 +145,4 @@ fn save_recipe(recipe: &Recipe, texture: &GeneratedTexture, path: &Path) -> Resu
     let tokens = texture.tokens.iter().map(|token| *token as u16).collect();
     let bytes = recipe.clone().with_tokens(tokens).to_bytes()?;
     std::fs::write(path, bytes).map_err(|error| format!("{}: {error}", path.display()).into())
-}
-
-/// What runs the plans.
-enum Executor {
-    #[cfg(feature = "gpu")]
-    Gpu(Box<bevy_discon::gpu::Gpu>),
-    Cpu,
-}
-
-impl Executor {
-    #[cfg(feature = "gpu")]
-    fn new(device: Device) -> Result<Self, Failure> {
-        if device == Device::Cpu {
-            return Ok(Self::Cpu);
-        }
-        match bevy_discon::gpu::Gpu::new() {
-            Ok(gpu) => Ok(Self::Gpu(Box::new(gpu))),
-            Err(error) if device == Device::Gpu => Err(error.into()),
-            Err(error) => {
-                eprintln!("no GPU ({error}); using the processor");
-                Ok(Self::Cpu)
-            }
-        }
-    }
-
-    #[cfg(not(feature = "gpu"))]
-    fn new(device: Device) -> Result<Self, Failure> {
-        if device == Device::Gpu {
-            return Err("this build has no GPU support: build with the feature `gpu`".into());
-        }
-        Ok(Self::Cpu)
-    }
-
-    fn generate(&mut self, model: &Model, plan: &Plan) -> Result<GeneratedTexture, Failure> {
-        match self {
-            #[cfg(feature = "gpu")]
-            Self::Gpu(gpu) => Ok(gpu.generate(model, plan)?),
-            Self::Cpu => Ok(on_processor(model, plan)),
-        }
-    }
-}
-
-#[cfg(feature = "native")]
-fn on_processor(model: &Model, plan: &Plan) -> GeneratedTexture {
-    bevy_discon::native::generate(model, plan)
-}
-
-#[cfg(not(feature = "native"))]
-fn on_processor(model: &Model, plan: &Plan) -> GeneratedTexture {
-    bevy_discon::reference::generate(model, plan)
 }

@@ -41,6 +41,3 @@ pub use pipelines::Pipelines;
 pub use recorder::Recorder;
 pub use recording::{BufferRef, Dispatch, GpuIndices, GpuTensor, Recording, StateBuffer, Tap};
 pub use weights::GpuWeights;
-
-/// Counts changes of kernels or sampling that change pictures: part of every key of a texture cache.
-pub const KERNEL_VERSION: u32 = 1;

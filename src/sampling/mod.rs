@@ -22,3 +22,6 @@ pub use pass::PassShape;
 pub use plan::{JobInputs, LatentState, Plan, PlanShape, Step, continue_plan, plan};
 pub use recipe::{Recipe, RecipeError, Tiling};
 pub use recipe_parts::{Blend, Edit, TokenMask};
+
+/// Counts changes of kernels or sampling that change pictures: part of every key of kept textures.
+pub const KERNEL_VERSION: u32 = 1;

@@ -68,9 +68,10 @@ fn a_reloaded_file_fills_the_same_texture_anew() {
 fn a_path_of_the_generators_source_is_a_texture_and_its_errors_name_the_field() {
     let folder = folder(&[]);
     let Some(mut game) = Game::with_assets(folder.path()) else { return };
-    for (path, guidance) in
-        [("discon://brick?seed=36&size=64x64", 1.5), ("discon://brick.discon.ron?seed=36&guidance=2.5&size=64x64", 2.5)]
-    {
+    for (path, guidance) in [
+        ("discon://brick?seed=36&size=64x64", recipe(36).guidance),
+        ("discon://brick.discon.ron?seed=36&guidance=2.5&size=64x64", 2.5),
+    ] {
         let image: Handle<Image> = load(&game, path);
         game.until("the texture is ready", |game| game.is_ready(&image));
         assert_eq!(rgb(&game.picture(&image)), expected(&Recipe { guidance, ..recipe(36) }), "{path}");

@@ -1,0 +1,74 @@
+//! Which recipes there are.
+
+use super::BakeError;
+use std::path::{Path, PathBuf};
+
+/// A recipe file and the name of its texture.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RecipeFile {
+    /// Path of the texture in the output folder, with `/` between folders and without extension.
+    pub name: String,
+    /// The file.
+    pub path: PathBuf,
+    /// Another file with the same name: neither can be baked.
+    pub same_name: Option<PathBuf>,
+}
+
+/// Extensions of recipe files.
+const EXTENSIONS: [&str; 2] = [".discon.ron", ".discon"];
+
+/// Lists recipe files, and those in folders and the folders inside them, in the order of their names. Links to folders
+/// are not followed.
+///
+/// A file that is named itself gives `OUT/NAME.png`; one in a folder gives a texture at the same place below the output
+/// folder.
+///
+/// # Errors
+/// An input that does not exist or is no recipe, or no recipe at all.
+pub fn find_recipes(inputs: &[PathBuf]) -> Result<Vec<RecipeFile>, BakeError> {
+    let mut found = Vec::new();
+    for input in inputs {
+        let metadata = std::fs::metadata(input).map_err(|source| BakeError::Input { path: input.clone(), source })?;
+        if metadata.is_dir() {
+            list_folder(input, "", &mut found)?;
+        } else {
+            found.push(recipe_file(input, "").ok_or_else(|| BakeError::NotARecipe(input.clone()))?);
+        }
+    }
+    found.sort();
+    found.dedup();
+    if found.is_empty() {
+        let inputs: Vec<String> = inputs.iter().map(|input| input.display().to_string()).collect();
+        return Err(BakeError::NoRecipes(inputs.join(", ")));
+    }
+    for at in 1..found.len() {
+        if found[at - 1].name == found[at].name {
+            let (here, there) = (found[at].path.clone(), found[at - 1].path.clone());
+            found[at].same_name = Some(there);
+            found[at - 1].same_name.get_or_insert(here);
+        }
+    }
+    Ok(found)
+}
+
+fn list_folder(folder: &Path, prefix: &str, found: &mut Vec<RecipeFile>) -> Result<(), BakeError> {
+    let failure = |source| BakeError::Input { path: folder.into(), source };
+    for entry in std::fs::read_dir(folder).map_err(failure)? {
+        let entry = entry.map_err(failure)?;
+        if entry.file_type().map_err(failure)?.is_dir() {
+            let prefix = format!("{prefix}{}/", entry.file_name().to_string_lossy());
+            list_folder(&entry.path(), &prefix, found)?;
+        } else {
+            found.extend(recipe_file(&entry.path(), prefix));
+        }
+    }
+    Ok(())
+}
+
+/// A file whose name is that of a recipe.
+fn recipe_file(path: &Path, prefix: &str) -> Option<RecipeFile> {
+    let file = path.file_name()?.to_string_lossy();
+    let stem = EXTENSIONS.iter().find_map(|extension| file.strip_suffix(extension))?;
+    let name = format!("{prefix}{stem}");
+    (!stem.is_empty()).then(|| RecipeFile { name, path: path.into(), same_name: None })
+}

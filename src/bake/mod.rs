@@ -1,0 +1,182 @@
+//! Recipes in, textures out: the work of `discon-bake`, for build scripts. Feature `cli`.
+//!
+//! 1. [`find_recipes`] lists files and folders; the order and the names do not depend on the machine.
+//! 2. [`Shard`] takes a part of the list, by a hash of each name, so that a bake can be spread over any job runner.
+//! 3. [`bake`] makes what is missing, changed or damaged. Beside each texture lies a [`stamp`] with the key of what made
+//!    it and the digests of its files; times of files play no part.
+//!
+//! A recipe that fails is reported and never stops the others. Files are written beside their place and renamed, the
+//! stamp last, so that a bake that is killed leaves whole files and goes on where it was.
+
+mod executor;
+mod files;
+mod list;
+mod report;
+mod shard;
+pub mod stamp;
+
+pub use executor::{Device, Executor};
+pub use files::write_atomically;
+pub use list::{RecipeFile, find_recipes};
+pub use report::{BakeReport, BakedFile, FileKind, RecipeReport, Status};
+pub use shard::Shard;
+
+use crate::model::Model;
+use crate::reference::GeneratedTexture;
+use crate::reference::maps::{Picture, derive};
+use crate::sampling::{MapKind, MapRules, Plan, Recipe, plan};
+use stamp::Stamp;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Largest recipe file that is read: 1 MiB, some forty times the largest sound one.
+const MAX_RECIPE_BYTES: u64 = 1 << 20;
+
+/// A bake that cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum BakeError {
+    /// An input cannot be read.
+    #[error("{path}: {source}; expected a recipe file or a folder of them")]
+    Input {
+        /// The input.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// An input is a file of another kind.
+    #[error("{0} is not a recipe: its name ends neither in `.discon.ron` nor in `.discon`")]
+    NotARecipe(PathBuf),
+    /// There is nothing to do.
+    #[error("no recipe (`*.discon.ron` or `*.discon`) in {0}")]
+    NoRecipes(String),
+    /// The text is not a shard.
+    #[error("shard `{0}`: expected I/N with I from 1 to N, for example 1/4")]
+    Shard(String),
+}
+
+/// What to bake, and how.
+#[derive(Clone, Debug)]
+pub struct BakeOptions {
+    /// Folder of the textures, made if it is missing.
+    pub output: PathBuf,
+    /// Whether normal, occlusion-roughness-metallic and height maps are derived from each texture. Default false.
+    pub maps: bool,
+    /// Part of the list. Default all.
+    pub shard: Shard,
+    /// Whether what is up to date is baked again. Default false.
+    pub force: bool,
+    /// Whether nothing is written. Default false.
+    pub dry_run: bool,
+}
+
+impl BakeOptions {
+    /// Everything into `output`, without maps.
+    pub fn new(output: impl Into<PathBuf>) -> Self {
+        Self { output: output.into(), maps: false, shard: Shard::ALL, force: false, dry_run: false }
+    }
+}
+
+/// Bakes the options' part of `recipes`, in order. `before` hears of each recipe that is looked at, `after` how it ended.
+pub fn bake(
+    model: &Model,
+    recipes: &[RecipeFile],
+    options: &BakeOptions,
+    executor: &mut Executor,
+    mut before: impl FnMut(&RecipeFile),
+    mut after: impl FnMut(&RecipeReport),
+) -> BakeReport {
+    let mut reports = Vec::new();
+    for file in recipes.iter().filter(|file| options.shard.contains(&file.name)) {
+        before(file);
+        let start = Instant::now();
+        let texture = options.output.join(format!("{}.png", file.name));
+        let mut report = RecipeReport::new(&file.path, &texture);
+        if let Err(reason) = bake_recipe(model, file, options, executor, &mut report) {
+            report.status = Status::Failed;
+            report.reason = Some(reason);
+        }
+        report.seconds = start.elapsed().as_secs_f64();
+        after(&report);
+        reports.push(report);
+    }
+    BakeReport::new(model, options, executor, reports)
+}
+
+/// Brings one texture up to date; the error is the reason for the report.
+fn bake_recipe(
+    model: &Model,
+    file: &RecipeFile,
+    options: &BakeOptions,
+    executor: &mut Executor,
+    report: &mut RecipeReport,
+) -> Result<(), String> {
+    if let Some(other) = &file.same_name {
+        let (here, there) = (file.path.display(), other.display());
+        return Err(format!("{here} and {there} would be baked into the same texture: rename one of them"));
+    }
+    let recipe = read_recipe(&file.path)?;
+    // The plan checks every field against the model.
+    let plan = plan(model, &recipe).map_err(|error| format!("{}: {error}", file.path.display()))?;
+    report.key = Some(stamp::key(&recipe, model));
+    let outputs = outputs(&file.name, options.maps);
+    let place = options.output.join(format!("{}.{}", file.name, stamp::EXTENSION));
+    let found = Stamp::read(&place).filter(|found| Some(&found.key) == report.key.as_ref());
+    if let Some(found) = found.filter(|found| !options.force && found.is_sound(&options.output, &outputs)) {
+        report.status = Status::UpToDate;
+        report.list(&found, &outputs);
+        return Ok(());
+    }
+    if options.dry_run {
+        report.status = Status::WouldBake;
+        return Ok(());
+    }
+    let texture = executor.generate(model, &plan).map_err(|error| format!("{}: {error}", file.path.display()))?;
+    let stamp = write_files(&texture, &plan, options, &outputs, report.key.clone().unwrap_or_default())?;
+    stamp.write(&place)?;
+    report.status = Status::Baked;
+    report.list(&stamp, &outputs);
+    Ok(())
+}
+
+fn read_recipe(path: &Path) -> Result<Recipe, String> {
+    let failure = |error: std::io::Error| format!("{}: {error}", path.display());
+    let bytes = std::fs::metadata(path).map_err(failure)?.len();
+    if bytes > MAX_RECIPE_BYTES {
+        return Err(format!("{} has {bytes} bytes, more than the {MAX_RECIPE_BYTES} of any recipe", path.display()));
+    }
+    let content = std::fs::read(path).map_err(failure)?;
+    Recipe::parse(&content, &path.display().to_string()).map_err(|error| error.to_string())
+}
+
+/// Names of the files of a texture in the output folder, with `/` between folders.
+fn outputs(name: &str, maps: bool) -> Vec<(FileKind, String)> {
+    let kinds = if maps { &FileKind::ALL[..] } else { &FileKind::ALL[..1] };
+    kinds.iter().map(|kind| (*kind, format!("{name}{}.png", kind.suffix()))).collect()
+}
+
+/// Writes the pictures and gives their stamp.
+fn write_files(
+    texture: &GeneratedTexture,
+    plan: &Plan,
+    options: &BakeOptions,
+    outputs: &[(FileKind, String)],
+    key: String,
+) -> Result<Stamp, String> {
+    let size = (texture.width as usize, texture.height as usize);
+    let picture = Picture { pixels: &texture.pixels, size, wrap: plan.shape.grid.wrap };
+    let rules = MapRules::default();
+    let mut stamp = Stamp::new(key);
+    for (kind, name) in outputs {
+        let png = match kind {
+            FileKind::Colour => files::png(&texture.pixels, texture)?,
+            FileKind::Normal => files::png(&derive(picture, MapKind::Normal, &rules), texture)?,
+            FileKind::OcclusionRoughnessMetallic => {
+                files::png(&derive(picture, MapKind::OcclusionRoughnessMetallic, &rules), texture)?
+            }
+            FileKind::Height => files::png(&derive(picture, MapKind::Height, &rules), texture)?,
+        };
+        write_atomically(&options.output.join(name), &png)?;
+        stamp.add(name, &png);
+    }
+    Ok(stamp)
+}

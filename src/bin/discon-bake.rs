@@ -1,0 +1,94 @@
+//! Recipes in, textures out, for build scripts.
+
+use bevy_discon::bake::{
+    BakeOptions, BakeReport, Device, Executor, RecipeFile, Shard, Status, bake, find_recipes, write_atomically,
+};
+use bevy_discon::model::Model;
+use clap::Parser;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Exit code for a command that cannot start, as clap has it.
+const USAGE: u8 = 2;
+
+#[derive(Parser)]
+#[command(
+    version,
+    about = "Bakes recipes into textures, skipping what is up to date.",
+    after_help = "Exit codes: 0 all is well, 1 a recipe failed, 2 the bake could not start."
+)]
+struct Arguments {
+    /// Recipes (`NAME.discon.ron`, `NAME.discon`) and folders of them.
+    #[arg(required = true)]
+    recipes: Vec<PathBuf>,
+    /// Folder of the textures.
+    #[arg(short, long)]
+    output: PathBuf,
+    /// Model folder.
+    #[arg(long, default_value = "assets/models/small")]
+    model: PathBuf,
+    /// Where to run.
+    #[arg(long, value_enum, default_value_t = Device::Auto)]
+    device: Device,
+    /// Also writes `NAME_normal.png`, `NAME_orm.png` (occlusion, roughness, metallic) and `NAME_height.png`, derived
+    /// from the colours.
+    #[arg(long)]
+    maps: bool,
+    /// Part of the bake, I/N: all parts together make what one bake without this makes.
+    #[arg(long, default_value_t = Shard::ALL)]
+    shard: Shard,
+    /// Also bakes what is up to date.
+    #[arg(long)]
+    force: bool,
+    /// Writes a report as JSON.
+    #[arg(long)]
+    report: Option<PathBuf>,
+    /// Says what would be baked, and writes no texture.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(report) if report.failed > 0 => ExitCode::FAILURE,
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("discon-bake: {error}");
+            ExitCode::from(USAGE)
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<BakeReport, Box<dyn std::error::Error>> {
+    let recipes = find_recipes(&arguments.recipes)?;
+    let model = Model::load(&arguments.model)?;
+    let options = BakeOptions {
+        output: arguments.output.clone(),
+        maps: arguments.maps,
+        shard: arguments.shard,
+        force: arguments.force,
+        dry_run: arguments.dry_run,
+    };
+    let count = recipes.iter().filter(|file| options.shard.contains(&file.name)).count();
+    let bar = ProgressBar::new(count as u64);
+    bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} {msg} eta {eta}")?);
+    let mut executor = Executor::new(arguments.device);
+    let before = |file: &RecipeFile| bar.set_message(file.name.clone());
+    let report = bake(&model, &recipes, &options, &mut executor, before, |report| {
+        let reason = report.reason.as_deref().unwrap_or_default();
+        match report.status {
+            Status::Failed => bar.suspend(|| eprintln!("failed: {reason}")),
+            Status::WouldBake => bar.suspend(|| println!("would bake: {}", report.texture.display())),
+            Status::Baked | Status::UpToDate => {}
+        }
+        bar.inc(1);
+    });
+    bar.finish_and_clear();
+    if let Some(path) = &arguments.report {
+        write_atomically(path, report.to_json()?.as_bytes())?;
+    }
+    let device = report.device.as_deref().map(|device| format!(" ({device})")).unwrap_or_default();
+    println!("{}{device}", report.summary());
+    Ok(report)
+}

@@ -1,0 +1,130 @@
+//! One widget for each field of a recipe.
+
+use super::state::EditorState;
+use crate::model::config::TOKEN_PIXELS;
+use crate::sampling::recipe::{MAX_ROUNDS, SIZE_RANGE};
+use crate::sampling::{Recipe, Tiling};
+use bevy_egui::egui::{self, DragValue, RichText, ScrollArea, Slider};
+
+/// The classes of the model as a list.
+pub fn classes(ui: &mut egui::Ui, state: &mut EditorState) {
+    ui.label(RichText::new("Class").strong());
+    if state.classes().is_empty() {
+        ui.label(if state.model_failure.is_some() { "there is no model" } else { "the model is loading" });
+        return;
+    }
+    let model = state.model.clone();
+    ScrollArea::vertical().id_salt("classes").max_height(132.0).auto_shrink([false, true]).show(ui, |ui| {
+        ui.horizontal_wrapped(|ui| {
+            for class in model.iter().flat_map(|model| &model.discon.config.classes) {
+                if ui.selectable_label(*class == state.recipe.class, class).clicked() {
+                    state.recipe.class.clone_from(class);
+                }
+            }
+        });
+    });
+}
+
+/// All other fields but the tokens.
+pub fn fields(ui: &mut egui::Ui, state: &mut EditorState) {
+    let (_, styles) = state.codebook_and_styles();
+    let recipe = &mut state.recipe;
+    ui.add_space(6.0);
+    ui.label(RichText::new("Recipe").strong());
+    egui::Grid::new("fields").num_columns(2).show(ui, |ui| {
+        seeds(ui, recipe, styles);
+        shape(ui, recipe);
+        let fraction = |value, range| Slider::new(value, range).fixed_decimals(2);
+        let rounds = |value| Slider::new(value, 1..=MAX_ROUNDS).logarithmic(true);
+        row(ui, "guidance", "How strongly class and style steer the structure", |ui| {
+            ui.add(fraction(&mut recipe.guidance, 1.0..=8.0))
+        });
+        row(ui, "token temperature", "Randomness of the tokens", |ui| {
+            ui.add(fraction(&mut recipe.token_temperature, 0.0..=2.0))
+        });
+        row(ui, "latent temperature", "Scale of the start noise of the latents: lower is smoother", |ui| {
+            ui.add(fraction(&mut recipe.latent_temperature, 0.0..=2.0))
+        });
+        row(ui, "token rounds", "Rounds of stage 1", |ui| ui.add(rounds(&mut recipe.token_rounds)));
+        row(ui, "latent rounds", "Rounds of stage 2", |ui| ui.add(rounds(&mut recipe.latent_rounds)));
+        row(ui, "flow steps", "Steps of the flow in each round of stage 2", |ui| {
+            ui.add(rounds(&mut recipe.flow_steps))
+        });
+    });
+}
+
+fn row(ui: &mut egui::Ui, name: &str, hint: &str, widget: impl FnOnce(&mut egui::Ui) -> egui::Response) {
+    let label = ui.label(name).on_hover_text(hint);
+    widget(ui).labelled_by(label.id);
+    ui.end_row();
+}
+
+fn seeds(ui: &mut egui::Ui, recipe: &mut Recipe, styles: u32) {
+    row(ui, "seed", "Seed of style, structure and detail", |ui| ui.add(DragValue::new(&mut recipe.seed).speed(0.1)));
+    row(ui, "detail seed", "Seed of the detail alone", |ui| {
+        optional(ui, &mut recipe.detail_seed, recipe.seed, 0..=u64::MAX)
+    });
+    let last = styles.saturating_sub(1);
+    row(ui, "style", "Row of the style bank: colours and contrast", |ui| optional(ui, &mut recipe.style, 0, 0..=last));
+}
+
+fn shape(ui: &mut egui::Ui, recipe: &mut Recipe) {
+    row(ui, "width and height", "Pixels, multiples of 16", |ui| {
+        ui.horizontal(|ui| {
+            // Typed values stay as they are, so that what is wrong with them can be said.
+            let side = |side| {
+                let range = 0..=2 * SIZE_RANGE.end();
+                DragValue::new(side).speed(TOKEN_PIXELS as f64).range(range).suffix(" px")
+            };
+            let width = ui.add(side(&mut recipe.size.0));
+            let height = ui.add(side(&mut recipe.size.1));
+            // A drag snaps to what is allowed.
+            let snap = |side: u32| {
+                let token = TOKEN_PIXELS as u32;
+                (side / token * token).clamp(*SIZE_RANGE.start(), *SIZE_RANGE.end())
+            };
+            if width.dragged() || height.dragged() {
+                recipe.size = (snap(recipe.size.0), snap(recipe.size.1));
+            }
+            width.union(height)
+        })
+        .inner
+    });
+    row(ui, "tiling", "Which borders fit together", |ui| {
+        let names = |tiling| match tiling {
+            Tiling::Both => "both axes",
+            Tiling::X => "left and right",
+            Tiling::Y => "top and bottom",
+            Tiling::None => "none",
+        };
+        egui::ComboBox::from_id_salt("tiling")
+            .selected_text(names(recipe.tiling))
+            .show_ui(ui, |ui| {
+                for tiling in [Tiling::Both, Tiling::X, Tiling::Y, Tiling::None] {
+                    ui.selectable_value(&mut recipe.tiling, tiling, names(tiling));
+                }
+            })
+            .response
+    });
+}
+
+/// A number that may be left to the seed.
+fn optional<Number: egui::emath::Numeric>(
+    ui: &mut egui::Ui,
+    value: &mut Option<Number>,
+    start: Number,
+    range: std::ops::RangeInclusive<Number>,
+) -> egui::Response {
+    ui.horizontal(|ui| {
+        let mut own = value.is_some();
+        let mut response = ui.checkbox(&mut own, if value.is_some() { "" } else { "by seed" });
+        match value {
+            Some(number) if own => response = ui.add(DragValue::new(number).speed(0.1).range(range)),
+            Some(_) => *value = None,
+            None if own => *value = Some(start),
+            None => {}
+        }
+        response
+    })
+    .inner
+}

@@ -1,0 +1,87 @@
+//! Presets: recipes in text form.
+
+use super::state::{EditorAction, EditorState, Notice};
+use crate::sampling::Recipe;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const EXTENSION: &str = ".discon.ron";
+/// Largest preset that is read: 1 MiB.
+const MAX_BYTES: u64 = 1 << 20;
+/// Longest name of a preset.
+const MAX_NAME: usize = 64;
+
+/// Names of the presets in a folder, in order; none if it is missing.
+pub fn list_presets(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let name = |entry: fs::DirEntry| entry.file_name().to_str()?.strip_suffix(EXTENSION).map(str::to_owned);
+    let mut names: Vec<String> = entries.filter_map(name).filter(|name| check_name(name).is_ok()).collect();
+    names.sort();
+    names
+}
+
+/// Writes a recipe as a preset and gives the file.
+///
+/// # Errors
+/// A name that cannot be one of a file, or a folder that cannot be written.
+pub fn save_preset(folder: &Path, name: &str, recipe: &Recipe) -> Result<PathBuf, String> {
+    check_name(name)?;
+    let path = folder.join(format!("{name}{EXTENSION}"));
+    let failure = |error: std::io::Error| format!("{}: {error}", path.display());
+    // Tokens stay on one line.
+    let style = ron::ser::PrettyConfig::new().depth_limit(1);
+    let text = ron::ser::to_string_pretty(recipe, style).map_err(|error| format!("{}: {error}", path.display()))?;
+    fs::create_dir_all(folder).map_err(failure)?;
+    // Whoever watches the folder sees the old file or the new.
+    let partial = folder.join(format!(".{name}.{}.partial", std::process::id()));
+    fs::write(&partial, text + "\n").and_then(|()| fs::rename(&partial, &path)).map_err(|error| {
+        fs::remove_file(&partial).ok();
+        failure(error)
+    })?;
+    Ok(path)
+}
+
+/// Reads a preset.
+///
+/// # Errors
+/// File, position and reason.
+pub fn load_preset(folder: &Path, name: &str) -> Result<Recipe, String> {
+    check_name(name)?;
+    let path = folder.join(format!("{name}{EXTENSION}"));
+    let failure = |error: std::io::Error| format!("{}: {error}", path.display());
+    let bytes = fs::metadata(&path).map_err(failure)?.len();
+    if bytes > MAX_BYTES {
+        return Err(format!("{} has {bytes} bytes, more than the {MAX_BYTES} of any preset", path.display()));
+    }
+    Recipe::parse(&fs::read(&path).map_err(failure)?, &path.display().to_string()).map_err(|error| error.to_string())
+}
+
+fn check_name(name: &str) -> Result<(), String> {
+    let legal = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | ' ');
+    if (1..=MAX_NAME).contains(&name.len()) && name.chars().all(legal) {
+        return Ok(());
+    }
+    Err(format!("preset \"{name}\": expected a name of 1 to {MAX_NAME} letters, digits, spaces, `_` or `-`"))
+}
+
+/// Carries out what was asked for about presets, and leaves the other actions.
+pub fn carry_out_file_actions(state: &mut EditorState) {
+    for action in std::mem::take(&mut state.actions) {
+        let result = match action {
+            EditorAction::SavePreset(name) => save_preset(&state.folder, &name, &state.recipe).map(|path| {
+                state.presets = list_presets(&state.folder);
+                format!("saved {}", path.display())
+            }),
+            EditorAction::LoadPreset(name) => load_preset(&state.folder, &name).map(|recipe| {
+                state.replace(recipe);
+                state.preset_name.clone_from(&name);
+                format!("loaded {name}")
+            }),
+            other => {
+                state.actions.push(other);
+                continue;
+            }
+        };
+        state.notice = Some(result.map_or_else(Notice::Failed, Notice::Done));
+    }
+}

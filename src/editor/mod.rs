@@ -1,0 +1,82 @@
+//! An editor panel for recipes, in egui. Feature `editor`.
+//!
+//! [`DisconEditorPlugin`] shows it as a window in any app. Apps with a layout of their own call [`panel()`] where they want
+//! it. The panel is a function of plain data, [`EditorState`]: it changes the recipe in it and notes what it asks the app
+//! to do as [`EditorAction`]s, which the plugin's systems carry out. So it can be tested without a window.
+
+mod fields;
+mod files;
+mod gallery;
+mod history;
+#[cfg(feature = "material")]
+mod lit;
+mod painter;
+mod panel;
+mod picture;
+mod state;
+mod systems;
+
+pub use files::{carry_out_file_actions, list_presets, load_preset, save_preset};
+pub use history::History;
+pub use panel::panel;
+pub use state::{Body, EditorAction, EditorState, EditorView, GALLERY_SEEDS, Notice, ShownTexture, Thumbnail};
+
+use crate::sampling::Recipe;
+use bevy::prelude::*;
+use bevy_egui::{EguiPlugin, EguiPrimaryContextPass};
+use std::path::PathBuf;
+
+/// Adds the editor to an app that has a [`DisconPlugin`](crate::plugin::DisconPlugin), and `EguiPlugin` if it is missing.
+///
+/// ```no_run
+/// use bevy::prelude::*;
+/// use bevy_discon::editor::DisconEditorPlugin;
+/// use bevy_discon::prelude::*;
+///
+/// App::new().add_plugins((DefaultPlugins, DisconPlugin::default(), DisconEditorPlugin::default())).run();
+/// ```
+///
+/// The window belongs to the first camera. With the feature `material` the texture can be seen on lit bodies, by a camera
+/// of the editor's own with the render layer [`LAYER`](Self::LAYER).
+#[derive(Clone, Debug)]
+pub struct DisconEditorPlugin {
+    /// The recipe at the start. Default `brick`.
+    pub recipe: Recipe,
+    /// Folder of the presets, `NAME.discon.ron`, made if it is missing. A relative path starts at the folder that holds
+    /// `assets/`. Default `assets/recipes`, so that presets are assets.
+    pub folder: PathBuf,
+    /// Whether the plugin opens a window. Without it the app calls [`panel()`]. Default true.
+    pub window: bool,
+}
+
+impl DisconEditorPlugin {
+    /// Render layer of the lit bodies.
+    pub const LAYER: usize = 31;
+}
+
+impl Default for DisconEditorPlugin {
+    fn default() -> Self {
+        Self { recipe: Recipe::new("brick"), folder: "assets/recipes".into(), window: true }
+    }
+}
+
+impl Plugin for DisconEditorPlugin {
+    fn build(&self, app: &mut App) {
+        if !app.is_plugin_added::<EguiPlugin>() {
+            app.add_plugins(EguiPlugin::default());
+        }
+        let folder = bevy::asset::io::file::FileAssetReader::get_base_path().join(&self.folder);
+        let mut state = EditorState::new(self.recipe.clone(), folder);
+        state.presets = list_presets(&state.folder);
+        app.insert_resource(state).init_resource::<systems::EditorTextures>().add_systems(
+            Update,
+            // Actions first, so that what they start is shown in the same frame.
+            (systems::follow_model, systems::carry_out_actions, systems::take_tokens, systems::follow_textures).chain(),
+        );
+        if self.window {
+            app.add_systems(EguiPrimaryContextPass, systems::show_window);
+        }
+        #[cfg(feature = "material")]
+        lit::build(app);
+    }
+}

@@ -1,0 +1,82 @@
+//! The token grid: the structure of a texture, one cell for each 16x16 pixels.
+
+use super::state::{EditorAction, EditorState};
+use crate::request::TextureState;
+use bevy_egui::egui::{self, Button, Color32, DragValue, PointerButton, Pos2, Rect, RichText, Sense, Vec2};
+
+/// Longer side of the grid in points.
+const SIDE: f32 = 160.0;
+
+/// The tokens of the recipe; a click or a drag sets cells to the brush, the other button picks a cell's token.
+pub fn painter(ui: &mut egui::Ui, state: &mut EditorState) {
+    ui.horizontal(|ui| {
+        ui.label(RichText::new("Tokens").strong());
+        let ready = matches!(state.picture.state, Some(TextureState::Ready(_)));
+        let hint = "Keeps the structure of this picture as tokens of the recipe";
+        if ui.add_enabled(ready, Button::new("Take from picture")).on_hover_text(hint).clicked() {
+            state.ask(EditorAction::ReadTokens);
+        }
+        if ui.add_enabled(state.recipe.tokens.is_some(), Button::new("Forget")).clicked() {
+            state.recipe.tokens = None;
+        }
+        let last = state.codebook_and_styles().0.saturating_sub(1);
+        let label = ui.label("brush");
+        ui.add(DragValue::new(&mut state.brush).range(0..=last)).labelled_by(label.id);
+    });
+    let (columns, rows) = state.recipe.token_grid();
+    match &state.recipe.tokens {
+        Some(tokens) if tokens.len() == columns * rows && !tokens.is_empty() => {}
+        Some(_) => {
+            ui.label("These belong to another size: forget them, or undo.");
+            return;
+        }
+        None => {
+            ui.label("The model chooses them by the seed.");
+            return;
+        }
+    }
+    ui.horizontal(|ui| {
+        let cell = SIDE / columns.max(rows) as f32;
+        let size = Vec2::new(columns as f32, rows as f32) * cell;
+        let (response, painter) = ui.allocate_painter(size, Sense::click_and_drag());
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::WidgetType::Other, true, "token grid"));
+        let corner = response.rect.min;
+        let pointed = response.interact_pointer_pos().or(response.hover_pos());
+        let at = pointed.and_then(|position| cell_at(position, corner, cell, (columns, rows)));
+        if let (Some(at), Some(tokens)) = (at, &mut state.recipe.tokens) {
+            let pressed = |button| ui.input(|input| input.pointer.button_down(button));
+            if response.clicked() || response.dragged_by(PointerButton::Primary) {
+                tokens[at] = state.brush;
+            } else if response.hovered() && pressed(PointerButton::Secondary) {
+                state.brush = tokens[at];
+            }
+        }
+        for (at, token) in state.recipe.tokens.iter().flatten().enumerate() {
+            let place = corner + Vec2::new((at % columns) as f32, (at / columns) as f32) * cell;
+            painter.rect_filled(Rect::from_min_size(place, Vec2::splat(cell - 1.0)), 0.0, colour(*token));
+        }
+        ui.vertical(|ui| {
+            ui.label(
+                "A click sets a cell to the brush,\nthe other button takes its token.\nColours only tell tokens apart.",
+            );
+            if let Some(token) = at.and_then(|at| state.recipe.tokens.as_ref()?.get(at)) {
+                ui.label(format!("token {token}"));
+            }
+        });
+    });
+}
+
+/// The cell under a position.
+fn cell_at(position: Pos2, corner: Pos2, cell: f32, (columns, rows): (usize, usize)) -> Option<usize> {
+    let place = (position - corner) / cell;
+    let (column, row) = (place.x.floor(), place.y.floor());
+    let inside = (0.0..columns as f32).contains(&column) && (0.0..rows as f32).contains(&row);
+    inside.then(|| row as usize * columns + column as usize)
+}
+
+/// A colour for each token; tokens that follow each other look different.
+fn colour(token: u16) -> Color32 {
+    let hash = u32::from(token).wrapping_add(1).wrapping_mul(0x9e37_79b1);
+    let channel = |shift: u32| 50 + ((hash >> shift) & 0x7f) as u8;
+    Color32::from_rgb(channel(24), channel(15), channel(7))
+}

@@ -1,0 +1,124 @@
+//! The editor in an app: carries out actions and shows how far textures are.
+
+use super::files::carry_out_file_actions;
+use super::panel::panel;
+use super::state::{EditorAction, EditorState, ShownTexture, Thumbnail};
+use crate::request::{DisconModel, GenerateTexture, TextureDetail, TextureGenerator, TextureStore, TextureTokens};
+use crate::sampling::Recipe;
+use bevy::prelude::*;
+use bevy_egui::{EguiContexts, EguiTextureHandle, EguiUserTextures, egui};
+
+/// Textures of the editor; dropping a handle cancels its request.
+#[derive(Resource, Debug, Default)]
+pub struct EditorTextures {
+    /// The picture.
+    pub picture: Option<Handle<Image>>,
+    /// The thumbnails, in the order of [`EditorState::gallery`].
+    pub gallery: Vec<Handle<Image>>,
+    /// Whether the tokens of the picture are asked for.
+    pub reading_tokens: bool,
+}
+
+/// Takes the model, or the reason why there is none.
+pub fn follow_model(model: Res<DisconModel>, mut state: ResMut<EditorState>) {
+    if !model.is_changed() {
+        return;
+    }
+    state.model = model.get().cloned();
+    state.model_failure = match &*model {
+        DisconModel::Failed(reason) => Some(reason.clone()),
+        DisconModel::Loading | DisconModel::Ready(_) => None,
+    };
+}
+
+/// Does what the panel asks for.
+pub fn carry_out_actions(
+    mut state: ResMut<EditorState>,
+    mut textures: ResMut<EditorTextures>,
+    mut generator: TextureGenerator,
+) {
+    if state.actions.is_empty() {
+        return;
+    }
+    carry_out_file_actions(&mut state);
+    for action in std::mem::take(&mut state.actions) {
+        match action {
+            EditorAction::Generate(recipe) => show_picture(recipe, &mut textures, &mut generator),
+            EditorAction::Refine(number) => {
+                // An equal recipe is the same texture: it goes on from its coarse picture.
+                if let Some(thumbnail) = state.gallery.get(number) {
+                    show_picture(thumbnail.recipe.clone(), &mut textures, &mut generator);
+                }
+            }
+            EditorAction::FillGallery(recipes) => {
+                let coarse = |recipe: &Recipe| GenerateTexture::new(recipe.clone()).with_detail(TextureDetail::Coarse);
+                textures.gallery = recipes.iter().map(|recipe| generator.request(coarse(recipe))).collect();
+                let thumbnail = |recipe| Thumbnail { recipe, texture: ShownTexture::default() };
+                state.gallery = recipes.into_iter().map(thumbnail).collect();
+            }
+            EditorAction::ReadTokens => {
+                textures.reading_tokens = textures.picture.is_some();
+                textures.picture.iter().for_each(|image| generator.read_tokens(image));
+            }
+            EditorAction::Cancel => {
+                for image in textures.picture.iter().chain(&textures.gallery) {
+                    if generator.progress(image).is_some_and(|state| !state.is_finished()) {
+                        generator.cancel(image);
+                    }
+                }
+            }
+            // Done above.
+            EditorAction::SavePreset(_) | EditorAction::LoadPreset(_) => {}
+        }
+    }
+}
+
+fn show_picture(recipe: Recipe, textures: &mut EditorTextures, generator: &mut TextureGenerator) {
+    // Before the thumbnails: somebody waits for it.
+    textures.picture = Some(generator.request(GenerateTexture::new(recipe).with_priority(1.0)));
+    textures.reading_tokens = false;
+}
+
+/// Puts the tokens that were read into the recipe.
+pub fn take_tokens(
+    mut messages: MessageReader<TextureTokens>,
+    mut state: ResMut<EditorState>,
+    mut textures: ResMut<EditorTextures>,
+) {
+    for message in messages.read() {
+        let of_picture = textures.picture.as_ref().is_some_and(|image| image.id() == message.image);
+        if textures.reading_tokens && of_picture {
+            textures.reading_tokens = false;
+            // The picture is the same.
+            state.asked = Some(message.recipe.clone());
+            state.replace(message.recipe.clone());
+        }
+    }
+}
+
+/// Copies the states of textures, and makes their images known to egui.
+pub fn follow_textures(
+    mut state: ResMut<EditorState>,
+    textures: Res<EditorTextures>,
+    store: Res<TextureStore>,
+    mut images: ResMut<EguiUserTextures>,
+) {
+    // Weak: egui forgets images that are gone.
+    let mut show = |image: &Handle<Image>| ShownTexture {
+        image: Some(images.add_image(EguiTextureHandle::Weak(image.id()))),
+        state: store.state(image).cloned(),
+    };
+    state.picture = textures.picture.as_ref().map(&mut show).unwrap_or_default();
+    for (thumbnail, image) in state.gallery.iter_mut().zip(&textures.gallery) {
+        thumbnail.texture = show(image);
+    }
+}
+
+/// The panel in a window.
+pub fn show_window(mut contexts: EguiContexts, mut state: ResMut<EditorState>) {
+    // Without a camera there is nothing to draw on.
+    let Ok(context) = contexts.ctx_mut() else { return };
+    egui::Window::new("Texture editor").default_pos((8.0, 8.0)).resizable(false).show(context, |ui| {
+        panel(ui, &mut state);
+    });
+}
