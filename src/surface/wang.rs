@@ -1,8 +1,8 @@
 //! Wang tiles: a small set of square pieces that fit wherever their edges have equal colours, laid without visible repetition.
 
 use super::piece::{HALF_STRIP, Piece, PieceKind};
-use super::{Known, check_size, cut, decode_area, run_piece};
-use crate::model::Model;
+use super::{Area, Known, check_size, cut, decode_area, run_piece};
+use crate::model::{Model, TOKEN_PIXELS};
 use crate::reference::GeneratedTexture;
 use crate::sampling::rng::{Stream, random_words};
 use crate::sampling::{Recipe, RecipeError};
@@ -40,20 +40,19 @@ impl WangTiles {
             (0..COLOURS).map(|colour| run_piece(model, recipe, size, piece(colour, kind), &at_corner)).collect()
         };
         let (upper, left) = (edges(PieceKind::Upper)?, edges(PieceKind::Left)?);
+        let mut set = Pieces { size, corner: &corner, upper: &upper, left: &left, insides: Vec::new() };
+        for number in 0..WANG_TILES {
+            let inside = piece(number as u32, PieceKind::Inside);
+            let inside = run_piece(model, recipe, size, inside, &|at| set.known(number, at))?;
+            set.insides.push(inside);
+        }
+        // A tile has another neighbour at each place where it lies. They agree on half a strip beyond the border; what
+        // decoding sees beyond that is taken from some tile that fits, which is nearer to any other one than nothing is.
+        let halo = (model.discon.decoder.reach().div_ceil(TOKEN_PIXELS) as i32).min(size[0]).min(size[1]);
+        let area = Area { start: [0, 0], size }.grown(halo);
         let tile = |number: usize| {
-            let colour = |bit: usize| number >> bit & 1;
-            let around = |[x, y]: [i32; 2]| {
-                let local = [wrap(x, size[0]), wrap(y, size[1])];
-                let rows = &upper[colour(if y < size[1] / 2 { 0 } else { 1 })];
-                let columns = &left[colour(if x < size[0] / 2 { 2 } else { 3 })];
-                at_corner([x, y]).or_else(|| rows.get(&local).cloned()).or_else(|| columns.get(&local).cloned())
-            };
-            let inside = run_piece(model, recipe, size, piece(number as u32, PieceKind::Inside), &around)?;
-            // The other half of each edge is known, whichever tile lies there.
-            let area = piece(0, PieceKind::Inside).window(size);
-            let area = super::Area { start: [-HALF_STRIP; 2], ..area };
-            let known = |at: [i32; 2]| inside.get(&at).cloned().or_else(|| around(at));
-            Ok(cut(&decode_area(model, recipe, area, &known)?, HALF_STRIP as usize))
+            let texture = decode_area(model, recipe, area, &|at| set.known(number, at))?;
+            Ok(cut(&texture, halo as usize))
         };
         Ok(Self { tiles: (0..WANG_TILES).map(tile).collect::<Result<_, _>>()? })
     }
@@ -68,6 +67,44 @@ impl WangTiles {
             bit(here[0]) + 2 * bit(below[0]) + 4 * bit(here[1]) + 8 * bit(beside[1])
         };
         (0..rows).flat_map(|y| (0..columns).map(move |x| (x, y))).map(|(x, y)| tile(x, y)).collect()
+    }
+}
+
+/// What tiles are made of; places count from the upper left corner of a cell.
+struct Pieces<'a> {
+    size: [i32; 2],
+    corner: &'a Known2d,
+    upper: &'a [Known2d],
+    left: &'a [Known2d],
+    insides: Vec<Known2d>,
+}
+
+impl Pieces<'_> {
+    /// What is at a place in or around a tile, whose neighbours are the fitting tiles with most edges of colour 0.
+    fn known(&self, number: usize, at: [i32; 2]) -> Option<Known> {
+        let colour = |bit: usize| number >> bit & 1;
+        let cell: [i32; 2] = std::array::from_fn(|axis| (at[axis] + HALF_STRIP).div_euclid(self.size[axis]));
+        let local: [i32; 2] = std::array::from_fn(|axis| at[axis] - cell[axis] * self.size[axis]);
+        let upper = match cell {
+            [0, 0] => colour(0),
+            [0, 1] => colour(1),
+            _ => 0,
+        };
+        let left = match cell {
+            [0, 0] => colour(2),
+            [1, 0] => colour(3),
+            _ => 0,
+        };
+        let inside = match cell {
+            [0, 0] => number,
+            [0, -1] => colour(0) << 1,
+            [0, 1] => colour(1),
+            [-1, 0] => colour(2) << 3,
+            [1, 0] => colour(3) << 2,
+            _ => 0,
+        };
+        let pieces = [Some(self.corner), self.upper.get(upper), self.left.get(left), self.insides.get(inside)];
+        pieces.into_iter().flatten().find_map(|piece| piece.get(&local)).cloned()
     }
 }
 
