@@ -148,5 +148,7 @@ fn the_bundled_size_stays_within_sixty_gigaflop() {
     let (model, table) = Discon::declare(&ModelConfig::small(&["brick"])).expect("the preset is valid");
     let costs = count(&model, &table, &PlanShape::new(&Recipe::new("brick")));
     let total: u64 = costs.iter().map(|(_, cost)| cost.flops).sum();
+    let operations: u64 = costs.iter().map(|(_, cost)| cost.operations).sum();
+    println!("{total} FLOP in {operations} operations");
     assert!((20e9..60e9).contains(&(total as f64)), "{total}");
 }
