@@ -1,7 +1,7 @@
 //! A room in which every surface is generated while the program runs.
 //!
 //! ```text
-//! cargo run --release --example gallery -- [--model FOLDER] [--cache FOLDER] [--size 256] [--seed 1] [--budget 4]
+//! cargo run --release --example gallery -- [--model FOLDER] [--cache FOLDER] [--size 256] [--seed 1] [--budget MS]
 //!                                          [--resolution 1280x800] [--screenshot FILE]
 //! ```
 //!
@@ -32,7 +32,7 @@ fn main() -> AppExit {
         present_mode: PresentMode::AutoVsync,
         ..default()
     };
-    let settings = DisconSettings { budget_ms: options.budget_ms, disk_cache: options.cache.clone(), ..default() };
+    let settings = DisconSettings { budget_ms: options.budget_ms(), disk_cache: options.cache.clone(), ..default() };
     App::new()
         .add_plugins(DefaultPlugins.set(WindowPlugin { primary_window: Some(window), ..default() }))
         .add_plugins(DisconPlugin::from_folder(&options.model).with_settings(settings))
