@@ -6,25 +6,6 @@
 // One thread per pixel. It compares its height with 16 pixels on two rings: what lies below them is dark, what stands
 // out is smooth.
 
-struct Params {
-    width: u32,
-    height: u32,
-    // 1 where the borders along an axis fit together.
-    wrap_x: u32,
-    wrap_y: u32,
-    // See `MapRules`; radius in pixels.
-    relief: f32,
-    occlusion: f32,
-    roughness: f32,
-    wear: f32,
-    metallic: f32,
-    radius: u32,
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var picture: texture_2d<f32>;
-@group(0) @binding(2) var map: texture_storage_2d<rgba8unorm, write>;
-
 @compute @workgroup_size(8, 8)
 fn derive_orm(@builtin(global_invocation_id) id: vec3<u32>) {
     if id.x >= params.width || id.y >= params.height {

@@ -1,5 +1,24 @@
 // The picture as a relief: light is high. Used by the kernels that derive maps.
 
+struct Params {
+    width: u32,
+    height: u32,
+    // 1 where the borders along an axis fit together.
+    wrap_x: u32,
+    wrap_y: u32,
+    // See `MapRules`; radius in pixels.
+    relief: f32,
+    occlusion: f32,
+    roughness: f32,
+    wear: f32,
+    metallic: f32,
+    radius: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var picture: texture_2d<f32>;
+@group(0) @binding(2) var map: texture_storage_2d<rgba8unorm, write>;
+
 // Pixel that stands for one outside of the picture: on the opposite side, or the nearest.
 fn inside(at: vec2<i32>) -> vec2<i32> {
     let size = vec2<i32>(i32(params.width), i32(params.height));
