@@ -12,7 +12,7 @@ use bevy_discon::train::dataset::DataOptions;
 use bevy_discon::train::ops::TrainOps;
 use bevy_discon::train::params::{AdamW, ParamSet};
 use bevy_discon::train::rng::Rng;
-use bevy_discon::train::run::{Options, Session, run};
+use bevy_discon::train::run::{Options, PRIOR_SHARE, Session, run};
 use bevy_discon::train::workers::{gradients, values};
 use bevy_discon::train::{latents, prior, tokenizer};
 use burn::tensor::{Device, Tensor};
@@ -226,6 +226,7 @@ fn options(folder: &Path, steps: u64) -> Options {
         out: folder.join("out"),
         seconds: 50.0,
         tokenizer_share: 0.2,
+        prior_share: PRIOR_SHARE,
         tokenizer: None,
         start: None,
         seed: 5,

@@ -3,7 +3,7 @@
 use bevy_discon::model::ModelConfig;
 use bevy_discon::train::corruption::Corruption;
 use bevy_discon::train::dataset::DataOptions;
-use bevy_discon::train::run::{Options, run};
+use bevy_discon::train::run::{Options, PRIOR_SHARE, run};
 use clap::{Parser, ValueEnum};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -59,6 +59,9 @@ struct Arguments {
     /// Share of the time for encoder and decoder.
     #[arg(long, default_value_t = 0.3)]
     tokenizer_share: f64,
+    /// Share of the remaining time for the token prior, which trains beside the continuous model; 0 leaves it as it is.
+    #[arg(long, default_value_t = PRIOR_SHARE)]
+    prior_share: f64,
     /// Keep encoder and decoder of this model folder, and train the generators only.
     #[arg(long)]
     tokenizer: Option<PathBuf>,
@@ -87,6 +90,9 @@ impl Arguments {
         if !(0.01..=0.99).contains(&self.tokenizer_share) {
             return Err(format!("`--tokenizer-share` is {}, expected 0.01 to 0.99", self.tokenizer_share));
         }
+        if !(0.0..=1.0).contains(&self.prior_share) {
+            return Err(format!("`--prior-share` is {}, expected 0 to 1", self.prior_share));
+        }
         let mut config = self.config()?;
         config.styles = 0;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -102,6 +108,7 @@ impl Arguments {
             out: self.out,
             seconds: self.minutes * 60.0,
             tokenizer_share: self.tokenizer_share,
+            prior_share: self.prior_share,
             tokenizer: self.tokenizer,
             start: self.start,
             seed: self.seed,

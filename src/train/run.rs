@@ -20,7 +20,7 @@ use std::time::Instant;
 const CHECKPOINT_SECONDS: f64 = 75.0;
 /// What a run takes from the model that it starts from: all but the bank of styles, which belongs to the pictures.
 const START_PREFIXES: &[&str] = &["tokenizer.", "styles.scale", "styles.standard", "prior.", "mar.", "head."];
-/// Share of the generators' time for the token prior: its steps are cheaper and it stops gaining sooner.
+/// Default share of the generators' time for the token prior: its steps are cheaper and it stops gaining sooner.
 pub const PRIOR_SHARE: f64 = 0.3;
 /// Steps in a row with a gradient that is not finite before training gives up.
 const MAX_BAD_STEPS: u32 = 20;
@@ -38,6 +38,8 @@ pub struct Options {
     pub seconds: f64,
     /// Share of the time for encoder and decoder.
     pub tokenizer_share: f64,
+    /// Share of the remaining time for the token prior, which trains beside the continuous model; 0 leaves it as it is.
+    pub prior_share: f64,
     /// A model folder whose encoder and decoder are kept instead of training new ones.
     pub tokenizer: Option<PathBuf>,
     /// A model folder whose weights the generators start from; its encoder, decoder and codebook are kept.
@@ -323,7 +325,7 @@ pub fn run(options: Options) -> Result<(), TrainError> {
     let latents = latents::prepare(&mut session)?;
     session.export()?;
     let budget = session.options.seconds - tokenizer_seconds - latents.seconds;
-    let prior_budget = PRIOR_SHARE * budget;
+    let prior_budget = session.options.prior_share * budget;
     // A finished network's checkpoint must reach the export even when only the other one still trains.
     for (stage, prefixes) in [(prior::STAGE, prior::PREFIXES), (continuous::STAGE, continuous::PREFIXES)] {
         let mut set = ParamSet::new(&session.table, &session.weights, prefixes);

@@ -9,7 +9,7 @@ use crate::train::dataset::{DataOptions, Dataset};
 use crate::train::kmeans::{assign, k_means};
 use crate::train::latents::Latents;
 use crate::train::rng::Rng;
-use crate::train::run::{Options, Session};
+use crate::train::run::{Options, PRIOR_SHARE, Session};
 use crate::train::workers::Workers;
 use crate::train::{TrainError, corruption::Corruption, latents, pairs, tokenizer};
 use std::collections::BTreeMap;
@@ -185,6 +185,7 @@ fn train_tokenizer(
         out: request.output.join("shared"),
         seconds,
         tokenizer_share: 1.0,
+        prior_share: PRIOR_SHARE,
         tokenizer: None,
         start: None,
         seed: 1,
