@@ -12,7 +12,7 @@ use bevy_discon::model::{
     Activation, AttentionLayout, Grid, Init, Model, ModelConfig, Ops, ParamId, ParamTable, Role, Weights, Wrap,
 };
 use bevy_discon::reference::CpuOps;
-use bevy_discon::sampling::{JobInputs, Plan, PlanShape, SampleOps, Stage};
+use bevy_discon::sampling::{FlowStep, JobInputs, Plan, PlanShape, SampleOps, Stage};
 use std::sync::{Arc, OnceLock};
 
 const WRAPS: [Wrap; 4] = [Wrap::BOTH, Wrap::NONE, Wrap { x: true, y: false }, Wrap { x: false, y: true }];
@@ -423,11 +423,12 @@ fn space_and_depth_equal_the_reference_exactly() {
 fn sampling_equals_the_reference() {
     let Some(bench) = Bench::get() else { return };
     // The bits of the random numbers are equal; the last product rounds once.
-    case!(bench, "noise and euler_step", 2e-7, |ops| {
+    case!(bench, "noise and flow_step", 2e-7, |ops| {
         let positions = ops.positions(Stage::Latents, 3..20);
         let x = ops.noise(Some(&positions), 0);
         let velocity = input(ops, 4, [17, 16]);
-        ops.euler_step(&x, &velocity, 0.125)
+        let previous = input(ops, 5, [17, 16]);
+        ops.flow_step(&x, &velocity, &previous, FlowStep { time: 0.5, weight: 0.19, previous_weight: -0.07 })
     });
     case!(bench, "noise of all positions in row-major order", 2e-7, |ops| ops.noise(None, 0));
     case!(bench, "reopen after commit_latents", 0.0, |ops| {

@@ -95,7 +95,7 @@ fn token_prior_and_continuous_model_equal_pytorch_for_every_border_rule_and_fusi
 #[test]
 fn flow_heads_equal_pytorch() {
     let tiny = ModelConfig::tiny(&["a", "b", "c"]);
-    let alone = HeadConfig { mixing: HeadMixing::Alone, local_blocks: 0, ..tiny.head.clone() };
+    let alone = HeadConfig { mixing: HeadMixing::Alone, local: None, ..tiny.head.clone() };
     let grids =
         WRAPS.map(|(name, wrap)| (format!("head.together.{name}"), Grid { items: 1, height: 9, width: 5, wrap }));
     for (name, grid) in &grids {

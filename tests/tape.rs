@@ -318,7 +318,7 @@ fn step<E: Executor>(mut ops: E, model: &Discon, table: &ParamTable, grid: Grid)
 #[test]
 fn whole_steps_agree() {
     let tiny = ModelConfig::tiny(&["a", "b"]);
-    let alone = HeadConfig { mixing: HeadMixing::Alone, local_blocks: 0, ..tiny.head.clone() };
+    let alone = HeadConfig { mixing: HeadMixing::Alone, local: None, ..tiny.head.clone() };
     for config in
         [tiny.clone(), ModelConfig { fusion: Fusion::Prefix, ..tiny.clone() }, ModelConfig { head: alone, ..tiny }]
     {

@@ -47,7 +47,7 @@ struct Arguments {
     /// Rounds of the second stage instead of the recipe's.
     #[arg(long)]
     latent_rounds: Option<u32>,
-    /// Euler steps per round of the second stage instead of the recipe's.
+    /// Steps of the flow per round of the second stage instead of the recipe's.
     #[arg(long)]
     flow_steps: Option<u32>,
     /// Also writes the recipe with its tokens beside each picture, as NAME.discon.

@@ -127,7 +127,7 @@ kernels! {
     Denormalise: "denormalise", "denormalise", [Read, Read, Write], [Index];
     SampleTokens: "sample_tokens", "sample_tokens", [Job, Read, Read, Read, Write], [Rng, Reduce];
     Noise: "noise", "noise", [Job, Read, Read, Write], [Index, Rng];
-    EulerStep: "euler_step", "euler_step", [Read, Read, Write], [Index];
+    FlowStep: "flow_step", "flow_step", [Read, Read, Read, Write], [Index];
     CommitLatents: "commit_latents", "commit_latents", [Read, Read, Write], [Index];
     TokensAt: "tokens_at", "tokens_at", [Read, Read, Write], [Index];
     Reopen: "reopen", "reopen", [Read, Write, Write], [Index];

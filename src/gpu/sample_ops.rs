@@ -5,7 +5,7 @@ use super::ops::words;
 use super::recorder::{Recorder, Work};
 use super::recording::{BufferRef, GpuIndices, GpuTensor, StateBuffer};
 use crate::model::Grid;
-use crate::sampling::{SampleOps, Stage};
+use crate::sampling::{FlowStep, SampleOps, Stage};
 use std::ops::Range;
 
 impl SampleOps for Recorder<'_> {
@@ -74,11 +74,11 @@ impl SampleOps for Recorder<'_> {
         x
     }
 
-    fn euler_step(&mut self, x: &GpuTensor, velocity: &GpuTensor, dt: f32) -> GpuTensor {
+    fn flow_step(&mut self, x: &GpuTensor, velocity: &GpuTensor, previous: &GpuTensor, step: FlowStep) -> GpuTensor {
         let y = self.output(x.shape[0], x.shape[1]);
-        let params = [x.count() as u32, dt.to_bits()];
-        let buffers = [x.buffer, velocity.buffer, y.buffer];
-        self.dispatch(Kernel::EulerStep, &buffers, &params, Work::threads(x.count(), 2));
+        let params = [x.count() as u32, step.weight.to_bits(), step.previous_weight.to_bits()];
+        let buffers = [x.buffer, velocity.buffer, previous.buffer, y.buffer];
+        self.dispatch(Kernel::FlowStep, &buffers, &params, Work::threads(x.count(), 4));
         y
     }
 

@@ -72,10 +72,21 @@ pub struct HeadConfig {
     /// Whether positions see each other.
     #[serde(default)]
     pub mixing: HeadMixing,
-    /// Residual convolution blocks at a quarter of the picture's resolution, see [`super::flow_head::Local`]; 0 for
-    /// none. Only a head that mixes positions can have them.
+    /// The part that sees a picture; only a head that mixes positions can have it.
     #[serde(default)]
-    pub local_blocks: usize,
+    pub local: Option<LocalConfig>,
+}
+
+/// Sizes of the flow head's convolutions, see [`super::local`]. Pairs: in the middle of the head, and at its end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LocalConfig {
+    /// Residual blocks at a quarter of the picture's resolution.
+    pub quarter_blocks: [usize; 2],
+    /// Residual blocks at an eighth of it.
+    pub eighth_blocks: [usize; 2],
+    /// Channels at an eighth; a multiple of 16.
+    pub eighth_width: usize,
 }
 
 /// Everything that decides a model's parameters. Its text form is `config.ron`.
@@ -140,80 +151,6 @@ impl ModelConfig {
         self.tokenizer.codebook_size as u32
     }
 
-    /// Sizes for tests: random weights, a texture in well under a second on a software rasteriser.
-    pub fn tiny(classes: &[&str]) -> Self {
-        let trunk = TrunkConfig { width: 32, depth: 2, heads: 2, window: 3 };
-        Self {
-            classes: classes.iter().map(ToString::to_string).collect(),
-            styles: 8,
-            tokenizer: TokenizerConfig {
-                latent_width: 16,
-                codebook_size: 64,
-                encoder_widths: [16, 16, 32],
-                decoder_widths: [32, 16, 16],
-                decoder_blocks: [1, 1, 1],
-                refine_width: 8,
-            },
-            prior: trunk.clone(),
-            mar: trunk,
-            head: HeadConfig {
-                width: 32,
-                depth: 2,
-                mixing: HeadMixing::Together { heads: 2, window: 3 },
-                local_blocks: 1,
-            },
-            fusion: Fusion::InPlace,
-        }
-    }
-
-    /// The bundled size.
-    pub fn small(classes: &[&str]) -> Self {
-        let trunk = TrunkConfig { width: 192, depth: 6, heads: 6, window: 7 };
-        Self {
-            classes: classes.iter().map(ToString::to_string).collect(),
-            styles: 0,
-            tokenizer: TokenizerConfig {
-                latent_width: 128,
-                codebook_size: 256,
-                encoder_widths: [48, 96, 128],
-                decoder_widths: [128, 96, 64],
-                decoder_blocks: [2, 1, 2],
-                refine_width: 24,
-            },
-            prior: trunk.clone(),
-            mar: trunk,
-            head: HeadConfig {
-                width: 192,
-                depth: 4,
-                mixing: HeadMixing::Together { heads: 6, window: 7 },
-                local_blocks: 2,
-            },
-            fusion: Fusion::InPlace,
-        }
-    }
-
-    /// The scale of the paper on ImageNet 256x256 (MAR-L trunk and head, RAR-L sized prior, 1024 tokens
-    /// as a prefix): for counting parameters and work; no weights exist for it.
-    pub fn paper() -> Self {
-        let names: Vec<String> = (0..1000).map(|index| format!("imagenet_{index}")).collect();
-        Self {
-            classes: names,
-            styles: 0,
-            tokenizer: TokenizerConfig {
-                latent_width: 32,
-                codebook_size: 1024,
-                encoder_widths: [128, 256, 512],
-                decoder_widths: [512, 256, 256],
-                decoder_blocks: [3, 3, 3],
-                refine_width: 128,
-            },
-            prior: TrunkConfig { width: 1024, depth: 24, heads: 16, window: 15 },
-            mar: TrunkConfig { width: 1024, depth: 32, heads: 16, window: 15 },
-            head: HeadConfig { width: 1280, depth: 8, mixing: HeadMixing::Alone, local_blocks: 0 },
-            fusion: Fusion::Prefix,
-        }
-    }
-
     /// Checks every size.
     ///
     /// # Errors
@@ -247,8 +184,9 @@ impl ModelConfig {
             in_range("head.mixing.window", window, 3, 31)?;
             heads_divide("head.mixing.heads", self.head.width, heads)?;
         }
-        let most = if self.head.mixing == HeadMixing::Alone { 0 } else { 64 };
-        in_range("head.local_blocks", self.head.local_blocks, 0, most)?;
+        if let Some(local) = &self.head.local {
+            local.validate(self.head.mixing)?;
+        }
         in_range("head.depth", self.head.depth, 1, 64)?;
         in_range("classes (count)", self.classes.len(), 1, 4096)?;
         in_range("styles", self.styles, 0, MAX_SIZE)?;
@@ -259,6 +197,25 @@ impl ModelConfig {
                     found: format!("\"{name}\""),
                     expected: "a name that is not empty and not used twice".into(),
                 });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl LocalConfig {
+    fn validate(&self, mixing: HeadMixing) -> Result<(), ConfigError> {
+        if mixing == HeadMixing::Alone {
+            return Err(ConfigError {
+                field: "head.local".into(),
+                found: "Some(..)".into(),
+                expected: "None for a head that samples each position alone".into(),
+            });
+        }
+        multiple("head.local.eighth_width", self.eighth_width, 16)?;
+        for (name, blocks) in [("quarter_blocks", self.quarter_blocks), ("eighth_blocks", self.eighth_blocks)] {
+            for (index, blocks) in blocks.into_iter().enumerate() {
+                in_range(&format!("head.local.{name}[{index}]"), blocks, 0, 64)?;
             }
         }
         Ok(())

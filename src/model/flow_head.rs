@@ -1,15 +1,16 @@
 //! The flow head: a small network that turns noise into latents, given the condition of each position.
 //!
 //! Rectified flow (arXiv 2209.03003): `x_t = (1 - t) noise + t latent`; the head predicts the velocity
-//! `latent - noise`, and sampling follows it from `t = 0` to `1` in a few Euler steps. The modulation is
+//! `latent - noise`, and sampling follows it from `t = 0` to `1` in a few steps. The modulation is
 //! `A(t) + B(condition)` with both parts linear: `B` is computed once per round, `A` once per step,
 //! so a further step costs only the residual layers.
 //!
 //! Two kinds, see [`HeadMixing`]. Alone, each position is sampled by itself, as in MAR (arXiv 2406.11838). Together, the
 //! positions of a round see each other on the way, so that latents sampled in one round fit at their borders.
 
-use super::config::{HeadMixing, ModelConfig, TIME_FEATURES, TOKEN_PIXELS};
-use super::layers::{Conv, Linear, ResBlock};
+use super::config::{HeadMixing, ModelConfig, TIME_FEATURES};
+use super::layers::{Conv, Linear};
+use super::local::Local;
 use super::ops::{Activation, AttentionLayout, Grid, Ops};
 use super::params::{Init, ParamId, ParamTable, Role};
 
@@ -20,7 +21,7 @@ pub struct FlowHead {
     time: Linear,
     body: Body,
     output: Linear,
-    /// The branch at a quarter of the picture's resolution, if the head has one.
+    /// The part that sees a picture, if the head has one.
     pub local: Option<Local>,
     width: usize,
 }
@@ -45,24 +46,6 @@ struct Attention {
     projection: Linear,
 }
 
-/// Corrections of the velocity at a quarter of the picture's resolution.
-///
-/// A latent says where inside its 16x16 pixels something is only by the values of all its numbers, so a transformer over
-/// latents learns an edge at every place anew. Here latents are taken apart to blocks of 4x4 pixels, where
-/// convolutions learn it once, and neighbouring tokens meet at their border.
-#[derive(Clone, Debug)]
-pub struct Local {
-    /// Noisy latents to blocks, `D -> 16 * 48`; the trainer starts it as the tokenizer's linear decoder.
-    pub input: Linear,
-    state: Linear,
-    blocks: Vec<ResBlock>,
-    output: Linear,
-}
-
-/// Pixels along a block of the local branch, and its channels: one for each colour of each pixel.
-pub const BLOCK_PIXELS: usize = 4;
-const BLOCK_CHANNELS: usize = BLOCK_PIXELS * BLOCK_PIXELS * 3;
-
 /// Columns of the modulation that one residual branch uses: shift, scale, gate.
 const PARTS: usize = 3;
 
@@ -84,8 +67,7 @@ impl FlowHead {
             time: Linear::declare_with(table, "time", TIME_FEATURES, modulation, Init::Normal(0.02)),
             body: Body::declare(table, config, latent, width),
             output: Linear::declare_with(table, "output", width, latent, Init::Zeros),
-            local: (config.head.local_blocks > 0)
-                .then(|| table.scope("local", |table| Local::declare(table, config.head.local_blocks, latent, width))),
+            local: config.head.local.as_ref().map(|local| Local::declare(table, local, latent, width)),
             width,
         })
     }
@@ -114,7 +96,7 @@ impl FlowHead {
         let time = ops.linear(time, &self.time, Activation::None, None);
         let rows = ops.shape(condition)[0];
         let modulation = ops.broadcast_sum(condition, &time, rows);
-        let mut at = 0;
+        let (mut at, mut picture) = (0, None);
         let mut h;
         match &self.body {
             Body::Alone { input, blocks } => {
@@ -126,7 +108,11 @@ impl FlowHead {
             Body::Together { input, blocks, heads, window } => {
                 let layout = AttentionLayout { grid, segments: 1, heads: *heads, window: *window };
                 h = ops.conv3x3(x, input, grid, Activation::None, None);
-                for (attention, block) in blocks {
+                picture = self.local.as_ref().map(|local| local.picture(ops, x));
+                for (index, (attention, block)) in blocks.iter().enumerate() {
+                    if index == blocks.len() / 2 {
+                        (picture, h) = self.exchange_in_the_middle(ops, picture, h, grid);
+                    }
                     at = 0;
                     h = self.residual(ops, &h, &modulation, &mut at, |ops, y| attention.forward(ops, y, &layout));
                     h = self.residual(ops, &h, &modulation, &mut at, |ops, y| block.forward(ops, y));
@@ -135,11 +121,29 @@ impl FlowHead {
         }
         let h = ops.modulated_norm(&h, &modulation, at, at + self.width);
         let mut velocity = ops.linear(&h, &self.output, Activation::None, None);
-        if let Some(local) = &self.local {
-            velocity = local.forward(ops, x, &h, &velocity, grid);
+        if let (Some(local), Some(picture)) = (&self.local, picture) {
+            (_, velocity) = local.end.forward(ops, &picture, &h, &velocity, grid);
         }
         ops.tap("head.velocity", &velocity);
         velocity
+    }
+
+    /// Picture and state after the exchange in the middle of the transformer, if there is one.
+    fn exchange_in_the_middle<O: Ops>(
+        &self,
+        ops: &mut O,
+        picture: Option<O::Tensor>,
+        h: O::Tensor,
+        grid: Grid,
+    ) -> (Option<O::Tensor>, O::Tensor) {
+        let exchange = self.local.as_ref().and_then(|local| local.middle.as_ref());
+        match (exchange, picture) {
+            (Some(exchange), Some(picture)) => {
+                let (picture, h) = exchange.forward(ops, &picture, &h, &h, grid);
+                (Some(picture), h)
+            }
+            (_, picture) => (picture, h),
+        }
     }
 
     /// `h + gate * branch(norm(h) * (1 + scale) + shift)`; moves `at` past the columns that it uses.
@@ -197,43 +201,6 @@ impl Body {
                 window,
             },
         }
-    }
-}
-
-impl Local {
-    fn declare(table: &mut ParamTable, blocks: usize, latent: usize, width: usize) -> Self {
-        let side = TOKEN_PIXELS / BLOCK_PIXELS;
-        let columns = side * side * BLOCK_CHANNELS;
-        Self {
-            input: Linear::declare(table, "input", latent, columns),
-            // Weak beside the noisy picture at first.
-            state: Linear::declare_with(table, "state", width, columns, Init::Normal(0.02)),
-            blocks: (0..blocks)
-                .map(|index| ResBlock::declare(table, &format!("blocks.{index}"), BLOCK_CHANNELS))
-                .collect(),
-            output: Linear::declare_with(table, "output", columns, latent, Init::Zeros),
-        }
-    }
-
-    /// `velocity` with the correction added, all rows of `grid`; `state` is the last hidden layer of the head.
-    fn forward<O: Ops>(
-        &self,
-        ops: &mut O,
-        x: &O::Tensor,
-        state: &O::Tensor,
-        velocity: &O::Tensor,
-        grid: Grid,
-    ) -> O::Tensor {
-        let factor = TOKEN_PIXELS / BLOCK_PIXELS;
-        let fine = grid.finer(factor);
-        let state = ops.linear(state, &self.state, Activation::None, None);
-        let h = ops.linear(x, &self.input, Activation::None, Some(&state));
-        let mut h = ops.depth_to_space(&h, grid, factor);
-        for block in &self.blocks {
-            h = block.forward(ops, &h, fine);
-        }
-        let h = ops.space_to_depth(&h, fine, factor);
-        ops.linear(&h, &self.output, Activation::None, Some(velocity))
     }
 }
 

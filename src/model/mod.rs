@@ -6,9 +6,11 @@
 pub mod config;
 pub mod flow_head;
 pub mod layers;
+pub mod local;
 pub mod mar;
 pub mod ops;
 pub mod params;
+mod presets;
 pub mod style;
 pub mod token_prior;
 pub mod tokenizer;
@@ -16,7 +18,7 @@ pub mod trunk;
 pub mod weights;
 
 pub use config::{
-    ConfigError, Fusion, HeadConfig, HeadMixing, ModelConfig, TOKEN_PIXELS, TokenizerConfig, TrunkConfig,
+    ConfigError, Fusion, HeadConfig, HeadMixing, LocalConfig, ModelConfig, TOKEN_PIXELS, TokenizerConfig, TrunkConfig,
 };
 pub use flow_head::{FlowHead, time_features};
 pub use mar::Mar;

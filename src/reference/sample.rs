@@ -1,8 +1,8 @@
-//! CPU twins of the sampling kernels: `sample_tokens`, `noise`, `euler_step`, `commit_latents`, `reopen`,
+//! CPU twins of the sampling kernels: `sample_tokens`, `noise`, `flow_step`, `commit_latents`, `reopen`,
 //! `write_image`.
 
-use crate::sampling::LATENT_LIMIT;
 use crate::sampling::rng::{Stream, gumbel, normal, random_words};
+use crate::sampling::{FlowStep, LATENT_LIMIT};
 
 /// Tokens for rows of logits, see [`crate::sampling::SampleOps::sample_tokens`].
 ///
@@ -48,9 +48,10 @@ pub fn noise(keys: &[u32], width: usize, seed: u64, temperature: f32) -> Vec<f32
         .collect()
 }
 
-/// `x + dt * velocity`.
-pub fn euler_step(x: &[f32], velocity: &[f32], dt: f32) -> Vec<f32> {
-    x.iter().zip(velocity).map(|(x, velocity)| x + dt * velocity).collect()
+/// `x + step.weight * velocity + step.previous_weight * previous`.
+pub fn flow_step(x: &[f32], velocity: &[f32], previous: &[f32], step: FlowStep) -> Vec<f32> {
+    let velocities = velocity.iter().zip(previous);
+    x.iter().zip(velocities).map(|(x, (now, before))| x + step.weight * now + step.previous_weight * before).collect()
 }
 
 /// Writes latents and the "known" flag into rows of the context.

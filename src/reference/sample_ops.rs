@@ -2,7 +2,7 @@
 
 use super::{CpuOps, CpuTensor, rows, sample};
 use crate::model::Grid;
-use crate::sampling::{SampleOps, Stage};
+use crate::sampling::{FlowStep, SampleOps, Stage};
 use std::ops::Range;
 
 impl SampleOps for CpuOps<'_> {
@@ -68,8 +68,8 @@ impl SampleOps for CpuOps<'_> {
         CpuTensor::new(sample::noise(&keys, width, inputs.latent_seed, inputs.latent_temperature), width)
     }
 
-    fn euler_step(&mut self, x: &CpuTensor, velocity: &CpuTensor, dt: f32) -> CpuTensor {
-        CpuTensor::new(sample::euler_step(&x.values, &velocity.values, dt), x.shape[1])
+    fn flow_step(&mut self, x: &CpuTensor, velocity: &CpuTensor, previous: &CpuTensor, step: FlowStep) -> CpuTensor {
+        CpuTensor::new(sample::flow_step(&x.values, &velocity.values, &previous.values, step), x.shape[1])
     }
 
     fn commit_latents(&mut self, positions: &Vec<u32>, latents: &CpuTensor) {

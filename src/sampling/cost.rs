@@ -2,6 +2,7 @@
 //!
 //! [`CountOps`] runs the same `forward` and the same loop as every other executor, on shapes instead of values.
 
+use super::flow::FlowStep;
 use super::generate::{SampleOps, Stage, run_step};
 use super::plan::{PlanShape, Step};
 use crate::model::layers::{Conv, Linear, Norm};
@@ -199,8 +200,8 @@ impl SampleOps for CountOps<'_> {
         self.record(0, rows, [rows, self.model.config.tokenizer.latent_width])
     }
 
-    fn euler_step(&mut self, x: &[usize; 2], _: &[usize; 2], _: f32) -> [usize; 2] {
-        self.record(0, 2 * size(x), *x)
+    fn flow_step(&mut self, x: &[usize; 2], _: &[usize; 2], _: &[usize; 2], _: FlowStep) -> [usize; 2] {
+        self.record(0, 3 * size(x), *x)
     }
 
     fn commit_latents(&mut self, _: &usize, latents: &[usize; 2]) {

@@ -1,5 +1,6 @@
 //! The loop of a generation, written once for every executor.
 
+use super::flow::{FlowStep, flow_steps};
 use super::pass::PassShape;
 use super::plan::{PlanShape, Step};
 use crate::model::{Discon, Grid, Ops, time_features};
@@ -44,8 +45,14 @@ pub trait SampleOps: Ops {
     /// Start noise of the flow at `positions`, or at all positions in row-major order, scaled by the latent
     /// temperature: `(N, D)`. The random numbers of a position are those of its key in `pass`.
     fn noise(&mut self, positions: Option<&Self::Indices>, pass: u32) -> Self::Tensor;
-    /// `x + dt * velocity`.
-    fn euler_step(&mut self, x: &Self::Tensor, velocity: &Self::Tensor, dt: f32) -> Self::Tensor;
+    /// `x + step.weight * velocity + step.previous_weight * previous`, of equal shapes.
+    fn flow_step(
+        &mut self,
+        x: &Self::Tensor,
+        velocity: &Self::Tensor,
+        previous: &Self::Tensor,
+        step: FlowStep,
+    ) -> Self::Tensor;
     /// Writes latents into the context at `positions`, clamped to [`LATENT_LIMIT`], and marks them as known.
     fn commit_latents(&mut self, positions: &Self::Indices, latents: &Self::Tensor);
     /// Stores pixels `(H*W, 3)`, values -1..1, as the picture: `(x + 1) / 2`, clamped, sRGB-encoded as trained.
@@ -136,12 +143,13 @@ fn latent_round<O: SampleOps>(ops: &mut O, model: &Discon, shape: &PlanShape, pa
     let condition = model.mar.forward(ops, &tokens, &context, &condition, pass.grid, flowing);
     let condition = model.head.condition(ops, &condition);
     let mut x = ops.noise(if joint { window.as_ref() } else { Some(&positions) }, pass_number);
-    let dt = 1.0 / shape.flow_steps as f32;
-    for step in 0..shape.flow_steps {
-        let features = time_features(step as f32 * dt);
+    let mut previous = None;
+    for step in flow_steps(shape.flow_steps) {
+        let features = time_features(step.time);
         let time = ops.constant(&features, [1, features.len()]);
         let velocity = model.head.velocity(ops, &x, &time, &condition, pass.grid);
-        x = ops.euler_step(&x, &velocity, dt);
+        x = ops.flow_step(&x, &velocity, previous.as_ref().unwrap_or(&velocity), step);
+        previous = Some(velocity);
     }
     if joint {
         x = ops.gather(&x, &places, 1);

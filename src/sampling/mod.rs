@@ -1,6 +1,7 @@
 //! Decisions of a generation, without tensors: recipes, plans, schedules and random numbers, and the loop over a plan.
 
 pub mod cost;
+pub mod flow;
 pub mod generate;
 pub mod maps;
 mod mixture;
@@ -16,6 +17,7 @@ pub mod rng;
 pub mod schedule;
 
 pub use cost::{Cost, count};
+pub use flow::FlowStep;
 pub use generate::{LATENT_LIMIT, SampleOps, Stage, decode_coarse, run_step};
 pub use maps::{MapKind, MapRules};
 pub use pass::PassShape;
@@ -24,4 +26,4 @@ pub use recipe::{Recipe, RecipeError, Tiling};
 pub use recipe_parts::{Blend, Edit, TokenMask};
 
 /// Counts changes of kernels or sampling that change pictures: part of every key of kept textures.
-pub const KERNEL_VERSION: u32 = 1;
+pub const KERNEL_VERSION: u32 = 2;

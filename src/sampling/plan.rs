@@ -44,7 +44,7 @@ pub struct PlanShape {
     pub grid: Grid,
     /// What happens, in order.
     pub steps: Vec<Step>,
-    /// Euler steps of the flow per latent round.
+    /// Steps of the flow per latent round.
     pub flow_steps: u32,
     /// Whether stage 1 runs with and without the condition.
     pub guided: bool,
@@ -222,13 +222,20 @@ fn plan_from(model: &Model, recipe: &Recipe, first: Option<usize>) -> Plan {
         latent_order: orders.latents,
         lists,
         keys,
-        token_seed: recipe.seed,
-        latent_seed,
+        token_seed: seed_of_class(recipe.seed, &recipe.class),
+        latent_seed: seed_of_class(latent_seed, &recipe.class),
         guidance: recipe.guidance,
         token_temperature: recipe.token_temperature,
         latent_temperature: recipe.latent_temperature,
     };
     Plan { shape, inputs }
+}
+
+/// Seed of a class's random numbers: with equal noise, all classes would show the same blotches at the same places.
+fn seed_of_class(seed: u64, class: &str) -> u64 {
+    let mut first = [0; 8];
+    first.copy_from_slice(&blake3::hash(class.as_bytes()).as_bytes()[..8]);
+    seed ^ u64::from_le_bytes(first)
 }
 
 /// The condition of `class` with `style`, and the empty condition below it: `(2, condition_width)`.

@@ -73,7 +73,7 @@ pub struct Recipe {
     /// Rounds of stage 2; work grows in proportion. Range 1..=64, default 2.
     #[serde(default = "default_latent_rounds")]
     pub latent_rounds: u32,
-    /// Euler steps of the flow in each round of stage 2: fewer are smoother. Range 1..=64, default 8.
+    /// Steps of the flow in each round of stage 2: fewer are smoother. Range 1..=64, default 8.
     #[serde(default = "default_flow_steps")]
     pub flow_steps: u32,
     /// Tokens in row-major order, one for each 16x16 pixels, instead of stage 1. Default: sampled.

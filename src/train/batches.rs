@@ -67,12 +67,18 @@ impl<'a> Source<'a> {
 
     /// The batch of a step.
     pub fn draw(&self, rng: &mut Rng, step: u64, split: Split) -> Batch {
+        self.draw_share(rng, step, split, 1)
+    }
+
+    /// One of `shares` equal parts of the batch of a step, each with pictures and a border rule of its own.
+    pub fn draw_share(&self, rng: &mut Rng, step: u64, split: Split, shares: usize) -> Batch {
         let large = step % LARGE_EVERY == LARGE_EVERY - 1;
         let (items, side) = if large { LARGE_BATCH } else { SMALL_BATCH };
+        let items = items / shares;
         let wrap = if rng.chance(TORUS_SHARE) { Wrap::BOTH } else { Wrap::NONE };
         self.batch(rng, items, side, wrap, split)
             .or_else(|| self.batch(rng, items, side, Wrap::NONE, split))
-            .or_else(|| self.batch(rng, SMALL_BATCH.0, SMALL_BATCH.1, Wrap::NONE, split))
+            .or_else(|| self.batch(rng, SMALL_BATCH.0 / shares, SMALL_BATCH.1, Wrap::NONE, split))
             .unwrap_or_else(|| unreachable!("every picture has a version of eight tokens or more"))
     }
 

@@ -6,12 +6,12 @@ use super::kmeans::neighbours;
 use super::latents::Latents;
 use super::learner::Learner;
 use super::local_start::start_local_branch;
-use super::ops::TrainOps;
 use super::params::{AdamW, ParamSet, learning_rate};
 use super::rng::Rng;
 use super::run::{Pace, Session};
 use super::samples::write_samples;
-use super::tape::{Products, TapeOps};
+use super::shares::{SHARES, Shares};
+use super::stage::{Stage, Task};
 use super::tokenizer::Mean;
 use crate::model::time_features;
 use std::time::Instant;
@@ -28,6 +28,8 @@ pub const ALL_UNKNOWN: f32 = 0.25;
 const NEAR: usize = 4;
 /// Share of the times that are uniform; the others follow the sigmoid of a normal.
 const UNIFORM_TIMES: f32 = 0.1;
+/// Mean and deviation of that normal: nearer to the noise, where the layout inside a token is decided.
+const TIME_NORMAL: (f32, f32) = (-0.7, 1.1);
 /// Batches of a validation.
 const CHECK_BATCHES: u64 = 8;
 /// Seconds between grids of generated textures.
@@ -187,70 +189,56 @@ impl<'a> Setting<'a> {
     }
 }
 
-/// A time on the way from noise to latent: in the middle more often than at the ends.
+/// A time on the way from noise to latent.
 fn random_time(rng: &mut Rng) -> f32 {
-    if rng.chance(UNIFORM_TIMES) { rng.unit() } else { 1.0 / (1.0 + (-rng.normal()).exp()) }
+    let (mean, deviation) = TIME_NORMAL;
+    if rng.chance(UNIFORM_TIMES) { rng.unit() } else { 1.0 / (1.0 + (-(mean + deviation * rng.normal())).exp()) }
 }
 
-/// Trains until the budget is used.
-///
-/// # Errors
-/// Files that cannot be written, or training that diverges.
-pub fn train(session: &Session, latents: &Latents, budget: f64) -> Result<(), TrainError> {
-    let count = session.table.len();
-    if session.options.gpu {
-        let device = |records| if records { session.device.clone().autodiff() } else { session.device.clone() };
-        return train_on(session, latents, budget, |records| TrainOps::new(device(records), count));
-    }
-    train_on(session, latents, budget, |records| TapeOps::new(count, records, Products::best()))
-}
+/// The continuous model's stage.
+pub struct Continuous;
 
-/// The same on an executor that `learner` makes, with gradients or without.
-fn train_on<L: Learner>(
-    session: &Session,
-    latents: &Latents,
-    budget: f64,
-    learner: impl Fn(bool) -> L,
-) -> Result<(), TrainError> {
-    let setting = Setting::new(session, latents);
-    let mut set = ParamSet::new(&session.table, &session.weights, PREFIXES);
-    if !set.load(&session.checkpoint(STAGE))? && session.options.start.is_none() {
-        start_local_branch(session, latents, &mut set);
-    }
-    let mut ops = learner(true);
-    let mut found = Vec::new();
-    let mut pace = Pace::new(session, STAGE, budget, &set);
-    let mut losses = Mean::default();
-    let mut sampled = Instant::now();
-    while pace.goes_on(&set) {
-        let mut rng = Rng::new(&[session.options.seed, 0xc097, set.step]);
-        let batch = setting.source.draw(&mut rng, set.step, Split::Training);
-        let problem = setting.problem(&batch, &mut rng, false);
-        ops.reset();
-        set.upload(&mut ops, |_| true);
-        let error = setting.loss(&mut ops, &batch, &problem);
-        losses.add(ops.value(&error));
-        let rate = learning_rate(set.step, set.seconds / budget, 1e-3, 2e-5);
-        ops.gradients(&set, &error, &mut found);
-        let norm = set.update(&found, rate, &AdamW::GENERATOR);
-        pace.guard(norm)?;
-        if pace.tick(&mut set, losses.value()) {
-            let numbers = [
-                ("loss", losses.take()),
-                ("check_loss", setting.check(&set, learner(false))),
-                ("rate", rate),
-                ("norm", norm),
-            ];
-            session.metrics.record(STAGE, set.step, set.seconds, &numbers)?;
-            set.save(&session.checkpoint(STAGE))?;
-            let model = session.publish(&set)?;
-            if sampled.elapsed().as_secs_f64() > SAMPLE_SECONDS {
-                write_samples(&model, &session.folder().join("samples.png"))?;
-                sampled = Instant::now();
-            }
-            pace.restart();
+impl Stage for Continuous {
+    fn train<L: Learner + Send>(task: Task, executor: impl Fn(bool) -> L) -> Result<(), TrainError> {
+        let Task { session, latents, budget } = task;
+        let setting = Setting::new(session, latents);
+        let mut set = ParamSet::new(&session.table, &session.weights, PREFIXES);
+        if !set.load(&session.checkpoint(STAGE))? && session.options.start.is_none() {
+            start_local_branch(session, latents, &mut set);
         }
+        let mut shares = Shares::new(|| executor(true));
+        let mut pace = Pace::new(session, STAGE, budget, &set);
+        let mut losses = Mean::default();
+        let mut sampled = Instant::now();
+        while pace.goes_on(&set) {
+            let (error, gradients) = shares.step(&set, |share, ops| {
+                let mut rng = Rng::new(&[session.options.seed, 0xc097, set.step, share as u64]);
+                let batch = setting.source.draw_share(&mut rng, set.step, Split::Training, SHARES);
+                let problem = setting.problem(&batch, &mut rng, false);
+                setting.loss(ops, &batch, &problem)
+            });
+            losses.add(error);
+            let rate = learning_rate(set.step, set.seconds / budget, 1e-3, 2e-5);
+            let norm = set.update(gradients, rate, &AdamW::GENERATOR);
+            pace.guard(norm)?;
+            if pace.tick(&mut set, losses.value()) {
+                let numbers = [
+                    ("loss", losses.take()),
+                    ("check_loss", setting.check(&set, executor(false))),
+                    ("rate", rate),
+                    ("norm", norm),
+                ];
+                session.metrics.record(STAGE, set.step, set.seconds, &numbers)?;
+                set.save(&session.checkpoint(STAGE))?;
+                let model = session.publish(&set)?;
+                if sampled.elapsed().as_secs_f64() > SAMPLE_SECONDS {
+                    write_samples(&model, &session.folder().join("samples.png"))?;
+                    sampled = Instant::now();
+                }
+                pace.restart();
+            }
+        }
+        let model = session.publish(&set)?;
+        write_samples(&model, &session.folder().join("samples.png"))
     }
-    let model = session.publish(&set)?;
-    write_samples(&model, &session.folder().join("samples.png"))
 }

@@ -1,7 +1,8 @@
 //! Second stage: latents of all pictures, their styles, the codebook and the tokens.
 
 use super::TrainError;
-use super::images::Flip;
+use super::batches::SMALL_BATCH;
+use super::images::{Flip, Version};
 use super::kmeans::{assign, k_means};
 use super::latent_file::{load, save};
 use super::losses::psnr;
@@ -97,7 +98,7 @@ fn plan(session: &Session) -> Vec<TokenGrid> {
         let smallest = whole.clone().map(|version| version.side).min();
         for version in whole {
             for flip in Flip::ALL {
-                let side = version.side / TOKEN_PIXELS;
+                let side = window(version, flip, index).1 / TOKEN_PIXELS;
                 let in_bank = !texture.validation && flip == Flip::default() && Some(version.side) == smallest;
                 grids.push(TokenGrid { texture: index, side, wraps: version.wraps, first, style: Vec::new(), in_bank });
                 first += side * side;
@@ -105,6 +106,21 @@ fn plan(session: &Session) -> Vec<TokenGrid> {
         }
     }
     grids
+}
+
+/// Corner and side of the part of a version that one mirror image shows, in pixels.
+///
+/// Each has its own shift below the size of a token, so that no place in a token is special. A picture that does not
+/// tile loses a row and a column of tokens by that, and stays as it is where it has but eight.
+fn window(version: &Version, flip: Flip, texture: usize) -> ((usize, usize), usize) {
+    let smallest = SMALL_BATCH.1 * TOKEN_PIXELS;
+    if flip == Flip::default() || (!version.wraps && version.side <= smallest) {
+        return ((0, 0), version.side);
+    }
+    let flips = [flip.horizontal, flip.vertical].map(u64::from);
+    let mut rng = Rng::new(&[0x9ba5, texture as u64, version.side as u64, flips[0], flips[1]]);
+    let corner = (rng.below(TOKEN_PIXELS), rng.below(TOKEN_PIXELS));
+    (corner, if version.wraps { version.side } else { version.side - TOKEN_PIXELS })
 }
 
 /// Declares the model again with room for `count` styles; the other values stay.
@@ -139,8 +155,9 @@ fn encode(session: &Session, latents: &mut Latents) {
             let (texture, version, flip) = jobs[job];
             let version = &session.data.textures[texture].versions[version];
             let wrap = if version.wraps { Wrap::BOTH } else { Wrap::NONE };
-            let grid = Grid { items: 1, height: version.side, width: version.side, wrap };
-            let pixels = ops.constant(&version.crop((0, 0), version.side, flip), [grid.rows(), 3]);
+            let (corner, side) = window(version, flip, texture);
+            let grid = Grid { items: 1, height: side, width: side, wrap };
+            let pixels = ops.constant(&version.crop(corner, side, flip), [grid.rows(), 3]);
             let absolute = values(session.model.encoder.forward(ops, &pixels, grid));
             let style = style_of(&absolute, &vec![1.0; width]);
             let mut relative = normalise(&absolute, &style);

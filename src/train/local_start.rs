@@ -5,7 +5,7 @@ use super::latents::Latents;
 use super::params::ParamSet;
 use super::run::Session;
 use crate::model::TOKEN_PIXELS;
-use crate::model::flow_head::BLOCK_PIXELS;
+use crate::model::local::BLOCK_PIXELS;
 
 /// Writes the start of the branch's input into `set`; does nothing for a head without one.
 pub fn start_local_branch(session: &Session, latents: &Latents, set: &mut ParamSet) {

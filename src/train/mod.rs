@@ -22,6 +22,8 @@ pub mod prior;
 pub mod rng;
 pub mod run;
 pub mod samples;
+mod shares;
+pub mod stage;
 pub mod tape;
 pub mod tokenizer;
 mod wide;

@@ -2,14 +2,12 @@
 
 use super::TrainError;
 use super::batches::{Batch, Source, Split};
-use super::latents::Latents;
 use super::learner::Learner;
-use super::ops::TrainOps;
 use super::pairs;
 use super::params::{AdamW, ParamSet, learning_rate};
 use super::rng::Rng;
 use super::run::{Pace, Session};
-use super::tape::{Products, TapeOps};
+use super::stage::{Stage, Task};
 use super::tokenizer::Mean;
 
 /// Name of the stage in metrics and files.
@@ -71,63 +69,50 @@ pub fn loss<L: Learner>(session: &Session, ops: &mut L, batch: &Batch, masked: &
     ops.cross_entropy(&logits, &masked.hidden, &masked.targets)
 }
 
-/// Trains until the budget is used.
-///
-/// # Errors
-/// Files that cannot be written, or training that diverges.
-pub fn train(session: &Session, latents: &Latents, budget: f64) -> Result<(), TrainError> {
-    let count = session.table.len();
-    if session.options.gpu {
-        let device = |records| if records { session.device.clone().autodiff() } else { session.device.clone() };
-        return train_on(session, latents, budget, |records| TrainOps::new(device(records), count));
-    }
-    train_on(session, latents, budget, |records| TapeOps::new(count, records, Products::best()))
-}
+/// The token prior's stage.
+pub struct Prior;
 
-/// The same on an executor that `learner` makes, with gradients or without.
-fn train_on<L: Learner>(
-    session: &Session,
-    latents: &Latents,
-    budget: f64,
-    learner: impl Fn(bool) -> L,
-) -> Result<(), TrainError> {
-    let source = Source::new(session, latents);
-    let mut set = ParamSet::new(&session.table, &session.weights, PREFIXES);
-    set.load(&session.checkpoint(STAGE))?;
-    let mut ops = learner(true);
-    let mut found = Vec::new();
-    let mut pace = Pace::new(session, STAGE, budget, &set);
-    let mut losses = Mean::default();
-    while pace.goes_on(&set) {
-        let mut rng = Rng::new(&[session.options.seed, 0x9710, set.step]);
-        let batch = source.draw(&mut rng, set.step, Split::Training);
-        let noise = session.options.corruption.prior_tokens;
-        let masked = hide_tokens(session, &batch, &mut rng, noise);
-        ops.reset();
-        set.upload(&mut ops, |_| true);
-        let (entropy, _) = loss(session, &mut ops, &batch, &masked);
-        losses.add(ops.value(&entropy));
-        let rate = learning_rate(set.step, set.seconds / budget, 1e-3, 2e-5);
-        ops.gradients(&set, &entropy, &mut found);
-        let norm = set.update(&found, rate, &AdamW::GENERATOR);
-        pace.guard(norm)?;
-        if pace.tick(&mut set, losses.value()) {
-            let (entropy, right) = check(session, &source, &set, learner(false));
-            let numbers = [
-                ("loss", losses.take()),
-                ("check_loss", entropy),
-                ("check_right", right),
-                ("rate", rate),
-                ("norm", norm),
-            ];
-            session.metrics.record(STAGE, set.step, set.seconds, &numbers)?;
-            set.save(&session.checkpoint(STAGE))?;
-            session.publish(&set)?;
-            pace.restart();
+impl Stage for Prior {
+    fn train<L: Learner + Send>(task: Task, executor: impl Fn(bool) -> L) -> Result<(), TrainError> {
+        let Task { session, latents, budget } = task;
+        let source = Source::new(session, latents);
+        let mut set = ParamSet::new(&session.table, &session.weights, PREFIXES);
+        set.load(&session.checkpoint(STAGE))?;
+        let mut ops = executor(true);
+        let mut found = Vec::new();
+        let mut pace = Pace::new(session, STAGE, budget, &set);
+        let mut losses = Mean::default();
+        while pace.goes_on(&set) {
+            let mut rng = Rng::new(&[session.options.seed, 0x9710, set.step]);
+            let batch = source.draw(&mut rng, set.step, Split::Training);
+            let noise = session.options.corruption.prior_tokens;
+            let masked = hide_tokens(session, &batch, &mut rng, noise);
+            ops.reset();
+            set.upload(&mut ops, |_| true);
+            let (entropy, _) = loss(session, &mut ops, &batch, &masked);
+            losses.add(ops.value(&entropy));
+            let rate = learning_rate(set.step, set.seconds / budget, 1e-3, 2e-5);
+            ops.gradients(&set, &entropy, &mut found);
+            let norm = set.update(&found, rate, &AdamW::GENERATOR);
+            pace.guard(norm)?;
+            if pace.tick(&mut set, losses.value()) {
+                let (entropy, right) = check(session, &source, &set, executor(false));
+                let numbers = [
+                    ("loss", losses.take()),
+                    ("check_loss", entropy),
+                    ("check_right", right),
+                    ("rate", rate),
+                    ("norm", norm),
+                ];
+                session.metrics.record(STAGE, set.step, set.seconds, &numbers)?;
+                set.save(&session.checkpoint(STAGE))?;
+                session.publish(&set)?;
+                pace.restart();
+            }
         }
+        session.publish(&set)?;
+        Ok(())
     }
-    session.publish(&set)?;
-    Ok(())
 }
 
 /// Cross entropy and accuracy of the averages on fixed batches of validation pictures.

@@ -1,13 +1,16 @@
 //! One run: its options, what all stages share, and their order.
 
+use super::continuous::Continuous;
 use super::corruption::Corruption;
 use super::dataset::{DataOptions, Dataset};
 use super::files::{create_folder, lock_folder, write_atomically};
 use super::metrics::{Metrics, progress_bar};
 use super::ops::TrainOps;
 use super::params::ParamSet;
+use super::prior::Prior;
+use super::stage::Task;
 use super::workers::Workers;
-use super::{TrainError, continuous, latents, prior, tokenizer};
+use super::{TrainError, continuous, latents, prior, stage, tokenizer};
 use crate::model::{Discon, Model, ModelConfig, ParamTable, Weights};
 use burn::tensor::Device;
 use indicatif::ProgressBar;
@@ -191,20 +194,28 @@ fn take_folder(options: &Options) -> Result<File, TrainError> {
     lock_folder(&folder)
 }
 
-/// Copies the parameters with these prefixes from the model in `folder`.
+/// Copies the parameters with these prefixes from the model in `folder`; those that it lacks keep their fresh values, so that
+/// a model can grow by parts that start as "no change".
 fn copy_weights(folder: &Path, prefixes: &[&str], table: &ParamTable, weights: &mut Weights) -> Result<(), TrainError> {
     let other = Model::load(folder)?;
+    let mut fresh = Vec::new();
     for (id, spec) in table.iter().filter(|(_, spec)| prefixes.iter().any(|prefix| spec.name.starts_with(prefix))) {
-        let found = other.table.iter().find(|(_, found)| found.name == spec.name);
-        let Some((found, _)) = found.filter(|(_, found)| found.shape == spec.shape) else {
+        let Some((found, found_spec)) = other.table.iter().find(|(_, found)| found.name == spec.name) else {
+            fresh.push(spec.name.as_str());
+            continue;
+        };
+        if found_spec.shape != spec.shape {
             return Err(TrainError::Checkpoint {
                 path: folder.into(),
                 name: spec.name.clone(),
-                found: found.map_or("absent".into(), |(_, found)| format!("{:?}", found.shape)),
+                found: format!("{:?}", found_spec.shape),
                 expected: format!("{:?}, the size in this configuration", spec.shape),
             });
-        };
+        }
         weights.get_mut(id).copy_from_slice(other.weights.get(found));
+    }
+    if let [first, ..] = fresh[..] {
+        eprintln!("{} parameters are not in {} and start afresh, the first: {first}", fresh.len(), folder.display());
     }
     Ok(())
 }
@@ -336,8 +347,8 @@ pub fn run(options: Options) -> Result<(), TrainError> {
     // Two networks that do not depend on each other: one thread each.
     let (session, latents) = (&session, &latents);
     let results = Workers::new(2).run(|worker| match worker {
-        0 => prior::train(session, latents, prior_budget),
-        _ => continuous::train(session, latents, budget),
+        0 => stage::train::<Prior>(Task { session, latents, budget: prior_budget }),
+        _ => stage::train::<Continuous>(Task { session, latents, budget }),
     });
     results.into_iter().collect()
 }

@@ -82,13 +82,18 @@ pub fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 
 /// Mean of the workers' gradients.
 pub fn mean_gradients(mut parts: Vec<Vec<Vec<f32>>>) -> Vec<Vec<f32>> {
+    mean_into_first(&mut parts);
+    parts.into_iter().next().unwrap_or_default()
+}
+
+/// The same, left in the first of `parts`.
+pub fn mean_into_first(parts: &mut [Vec<Vec<f32>>]) {
     let scale = 1.0 / parts.len().max(1) as f32;
-    let mut sum = parts.pop().unwrap_or_default();
-    for part in parts {
-        for (sum, part) in sum.iter_mut().zip(part) {
-            sum.iter_mut().zip(part).for_each(|(sum, value)| *sum += value);
+    let Some((sum, others)) = parts.split_first_mut() else { return };
+    for (index, sum) in sum.iter_mut().enumerate() {
+        for part in &*others {
+            sum.iter_mut().zip(&part[index]).for_each(|(sum, value)| *sum += value);
         }
+        sum.iter_mut().for_each(|value| *value *= scale);
     }
-    sum.iter_mut().flatten().for_each(|value| *value *= scale);
-    sum
 }

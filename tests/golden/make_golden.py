@@ -14,7 +14,7 @@ torch.set_num_threads(1)
 D, K, CLASSES = 16, 64, 3
 ENC, DEC, REFINE = (16, 16, 32), (32, 16, 16), 8
 WIDTH, DEPTH, HEADS, WINDOW = 32, 2, 2, 3
-HEAD_WIDTH, HEAD_DEPTH, TIME = 32, 2, 32
+HEAD_WIDTH, HEAD_DEPTH, TIME, EIGHTH_WIDTH = 32, 2, 32, 16
 CONDITION = (CLASSES + 2 * D + 7) // 8 * 8
 CONTEXT = D + 8
 
@@ -164,6 +164,19 @@ def time_features(t):
     return torch.cat([torch.sin(frequency * t), torch.cos(frequency * t)], -1)
 
 
+def exchange(picture, state, total, p, grid, with_eighth):
+    height, width, wrap = grid
+    picture = picture + linear(state, p + "state", HEAD_WIDTH, 768)
+    image = shuffle(picture.T.reshape(1, 768, height, width), 4)
+    if with_eighth:
+        fours = unshuffle(image, 2)
+        h = res_block(image_linear(fours, p + "eighth.input", EIGHTH_WIDTH), p + "eighth.blocks.0", wrap)
+        image = shuffle(fours + image_linear(h, p + "eighth.output", 192), 2)
+    image = res_block(image, p + "blocks.0", wrap)
+    picture = unshuffle(image, 4).reshape(768, -1).T
+    return picture, total + linear(picture, p + "output", 768, total.shape[-1])
+
+
 def head(x, t, condition, grid=None):
     """Per position, or with `grid` = (height, width, wrap) as a transformer over it; x is (positions, D)."""
     branches = 2 if grid else HEAD_DEPTH
@@ -176,7 +189,10 @@ def head(x, t, condition, grid=None):
         height, width, wrap = grid
         image = x.T.reshape(1, D, height, width)
         h = conv(image, "head.input", HEAD_WIDTH, wrap).reshape(HEAD_WIDTH, -1).T
+        picture = linear(x, "head.local.input", D, 768)
         for i in range(HEAD_DEPTH):
+            if i == HEAD_DEPTH // 2:
+                picture, h = exchange(picture, h, h, "head.local.middle.", grid, True)
             p = f"head.blocks.{i}."
             h = h + part(2) * attention(normed(h, 0)[None], p + "attention", height, width, wrap, 1)[0]
             h = h + part(5) * mlp(normed(h, 1), p, "mlp.expand", "mlp.contract", 4 * HEAD_WIDTH)
@@ -187,11 +203,7 @@ def head(x, t, condition, grid=None):
     h = normed(h, branches)
     velocity = linear(h, "head.output", HEAD_WIDTH, D)
     if grid:
-        p = "head.local."
-        blocks = linear(x, p + "input", D, 768) + linear(h, p + "state", HEAD_WIDTH, 768)
-        image = shuffle(blocks.T.reshape(1, 768, height, width), 4)
-        image = res_block(image, p + "blocks.0", wrap)
-        velocity = velocity + linear(unshuffle(image, 4).reshape(768, -1).T, p + "output", 768, D)
+        _, velocity = exchange(picture, h, velocity, "head.local.end.", grid, False)
     return velocity
 
 

@@ -117,7 +117,7 @@ impl Arm {
             },
             prior,
             mar: trunk,
-            head: HeadConfig { width: WIDTH, depth, mixing, local_blocks: 0 },
+            head: HeadConfig { width: WIDTH, depth, mixing, local: None },
             fusion: self.fusion,
         }
     }

@@ -18,7 +18,7 @@ pub const SIDE: usize = 8;
 pub const TOKEN_ROUNDS: u32 = 8;
 /// The same of the continuous model.
 pub const LATENT_ROUNDS: u32 = 4;
-/// Euler steps of the flow in each round.
+/// Steps of the flow in each round.
 pub const FLOW_STEPS: u32 = 8;
 
 /// A model that is only counted.

@@ -10,9 +10,11 @@ use crate::eval::metrics::Picture;
 use crate::eval::sheet::contact_sheet;
 use crate::eval::{EvalError, save_picture, save_text};
 use crate::model::{Discon, Model};
+use crate::train::continuous::{self, Continuous};
 use crate::train::params::ParamSet;
+use crate::train::prior::{self, Prior};
 use crate::train::run::Session;
-use crate::train::{continuous, prior};
+use crate::train::stage::{self, Task};
 use std::path::Path;
 
 /// Shares of the training after which arms for the plot over training cost are measured, besides the end.
@@ -99,12 +101,12 @@ impl Run<'_> {
         if self.arm.has_tokens() {
             let flops = self.sizes().prior_step(self.arm.kind);
             self.limit(flops, budget * of_prior, share, prior::STAGE, prior::PREFIXES)?;
-            prior::train(&self.session, latents, budget * of_prior)?;
+            stage::train::<Prior>(Task { session: &self.session, latents, budget: budget * of_prior })?;
         }
         if self.arm.has_latents() {
             let flops = self.sizes().continuous_step(self.arm.kind);
             self.limit(flops, budget * of_continuous, share, continuous::STAGE, continuous::PREFIXES)?;
-            continuous::train(&self.session, latents, budget * of_continuous)?;
+            stage::train::<Continuous>(Task { session: &self.session, latents, budget: budget * of_continuous })?;
         }
         let mut model = Model::load(&self.session.options.out)?;
         for (name, values) in self.decoder()? {

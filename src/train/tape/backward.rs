@@ -1,6 +1,8 @@
 //! The way back along the tape.
 
 use super::buffers::{Buffer, Pool};
+use super::ops::factor;
+use super::patches::{Neighbours, TAPS};
 use super::product::{Matrix, Products};
 use super::{Node, Operation, Parameter, TapeOps, attention, loops};
 use crate::model::ParamId;
@@ -49,8 +51,8 @@ impl<'a> Walk<'a> {
                 loops::add(self.parameters[id.0].gradient_sum(), &dy);
                 self.pool.give(dy);
             }
-            Operation::Linear { x, weight, bias, slope, residual } => {
-                self.linear(x, weight, bias, slope, residual, dy);
+            Operation::Linear { x, patches, weight, bias, slope, residual } => {
+                self.linear((x, patches.as_ref()), weight, bias, slope, residual, dy);
             }
             Operation::Norm { x, gain, inverse } => self.norm(x, gain, inverse, dy),
             Operation::ModulatedNorm { x, modulation, shift_at, scale_at, inverse } => {
@@ -74,13 +76,13 @@ impl<'a> Walk<'a> {
             }
             Operation::Embed { table, rows } => {
                 let width = self.parameters[table.0].shape[1];
-                add_rows(self.parameters[table.0].gradient_sum(), &dy, &rows, width);
+                loops::add_rows(self.parameters[table.0].gradient_sum(), &dy, &rows, width);
                 self.pool.give(dy);
             }
             Operation::Sum { x, y } => self.broadcast_sum(x, y, dy),
             Operation::Rows { x, rows, width } => {
                 if let Some(mut dx) = self.sum(x) {
-                    add_rows(&mut dx, &dy, &rows, width);
+                    loops::add_rows(&mut dx, &dy, &rows, width);
                     self.put(x, dx);
                 }
                 self.pool.give(dy);
@@ -154,7 +156,7 @@ impl<'a> Walk<'a> {
 
     fn linear(
         &mut self,
-        x: usize,
+        (x, patches): (usize, Option<&Neighbours>),
         weight: ParamId,
         bias: Option<ParamId>,
         mut slope: Buffer,
@@ -179,15 +181,31 @@ impl<'a> Walk<'a> {
         }
         let inner: &[f32] = if active { &slope } else { &dy };
         if self.parameters[weight.0].differentiate {
-            let input = Matrix::transposed(self.values(x), inputs);
+            let input = factor(self.values(x), patches, inputs).turned();
             let (gradient, add) = self.parameters[weight.0].gradient();
             self.products.product(input, Matrix::new(inner, outputs), [inputs, rows, outputs], gradient, outputs, add);
         }
-        if let Some((mut dx, add)) = self.take(x) {
-            let turned = Matrix::transposed(&self.parameters[weight.0].values, outputs);
-            let shape = [rows, outputs, inputs];
-            self.products.product(Matrix::new(inner, outputs), turned, shape, &mut dx, inputs, add);
-            self.put(x, dx);
+        let shape = [rows, outputs, inputs];
+        match patches {
+            None => {
+                if let Some((mut dx, add)) = self.take(x) {
+                    let turned = Matrix::transposed(&self.parameters[weight.0].values, outputs);
+                    self.products.product(Matrix::new(inner, outputs), turned, shape, &mut dx, inputs, add);
+                    self.put(x, dx);
+                }
+            }
+            Some(neighbours) => {
+                if let Some(mut dx) = self.sum(x) {
+                    let mut parts = self.pool.take(rows * inputs);
+                    let turned = Matrix::transposed(&self.parameters[weight.0].values, outputs);
+                    let inner = Matrix::new(inner, outputs);
+                    self.products.product_then(inner, turned, shape, &mut parts, inputs, false, &mut |first, parts| {
+                        loops::add_rows(&mut dx, parts, &neighbours.rows()[first * TAPS..], inputs / TAPS);
+                    });
+                    self.pool.give(parts);
+                    self.put(x, dx);
+                }
+            }
         }
         self.pool.give(slope);
         match residual {
@@ -313,12 +331,5 @@ impl<'a> Walk<'a> {
             self.put(style, inner);
         }
         self.pool.give(dy);
-    }
-}
-
-/// `sum[rows[r]] += x[r]` for rows of `width` numbers.
-fn add_rows(sum: &mut [f32], x: &[f32], rows: &[u32], width: usize) {
-    for (x, row) in x.chunks_exact(width).zip(rows) {
-        loops::add(&mut sum[*row as usize * width..][..width], x);
     }
 }

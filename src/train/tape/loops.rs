@@ -13,6 +13,15 @@ wide! {
         }
     }
 
+    /// `sum[rows[r]] += x[r]` for rows of `width` numbers.
+    pub(super) fn add_rows(sum: &mut [f32], x: &[f32], rows: &[u32], width: usize) {
+        for (x, row) in x.chunks_exact(width).zip(rows) {
+            for (sum, x) in sum[*row as usize * width..][..width].iter_mut().zip(x) {
+                *sum += x;
+            }
+        }
+    }
+
     /// `y += bias`, row by row.
     pub(super) fn add_row(y: &mut [f32], bias: &[f32]) {
         for y in y.chunks_exact_mut(bias.len()) {

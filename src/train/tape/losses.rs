@@ -4,7 +4,7 @@ use super::{Operation, TapeOps, TapeTensor, loops};
 use crate::model::{Ops, ParamId};
 use crate::train::learner::Learner;
 use crate::train::params::ParamSet;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// A loss on the tape.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +35,7 @@ impl Learner for TapeOps {
         Self::reset(self);
     }
 
-    fn indices(&mut self, values: &[u32]) -> Rc<[u32]> {
+    fn indices(&mut self, values: &[u32]) -> Arc<[u32]> {
         values.into()
     }
 

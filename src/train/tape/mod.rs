@@ -16,6 +16,7 @@ mod losses;
 mod ops;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod pack;
+mod patches;
 mod product;
 
 pub use losses::TapeLoss;
@@ -23,8 +24,9 @@ pub use product::{Matrix, Products};
 
 use crate::model::{Activation, AttentionLayout, Grid, ParamId};
 use buffers::{Buffer, Pool};
+use patches::Neighbours;
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// A matrix on the tape; stays valid until [`TapeOps::reset`].
 #[derive(Clone, Copy, Debug)]
@@ -40,9 +42,11 @@ enum Operation {
     Constant,
     /// A parameter seen as a matrix.
     Parameter(ParamId),
-    /// `activation(x W + b) + residual`; `slope` is the derivative of the activation, empty for none.
+    /// `activation(x W + b) + residual`, or of the patches of `x`; `slope` is the derivative of the activation, empty for
+    /// none.
     Linear {
         x: usize,
+        patches: Option<Neighbours>,
         weight: ParamId,
         bias: Option<ParamId>,
         slope: Buffer,
@@ -76,16 +80,16 @@ enum Operation {
     },
     Embed {
         table: ParamId,
-        rows: Rc<[u32]>,
+        rows: Arc<[u32]>,
     },
     Sum {
         x: usize,
         y: usize,
     },
-    /// Rows of `x` seen as rows of `width` numbers; gathers, convolutions and moves between space and depth.
+    /// Rows of `x` seen as rows of `width` numbers; gathers, narrow convolutions and moves between space and depth.
     Rows {
         x: usize,
-        rows: Rc<[u32]>,
+        rows: Arc<[u32]>,
         width: usize,
     },
     Join {
@@ -131,8 +135,8 @@ pub struct TapeOps {
     pool: Pool,
     products: Products,
     records: bool,
-    columns: HashMap<AttentionLayout, Rc<[u32]>>,
-    neighbours: HashMap<Grid, Rc<[u32]>>,
+    columns: HashMap<AttentionLayout, Arc<[u32]>>,
+    neighbours: HashMap<Grid, Neighbours>,
 }
 
 impl TapeOps {
@@ -203,31 +207,19 @@ impl TapeOps {
     }
 
     /// Column of the bias table for every pair of positions of one segment; [`HIDDEN`] where the key is out of sight.
-    fn columns(&mut self, layout: &AttentionLayout) -> Rc<[u32]> {
+    fn columns(&mut self, layout: &AttentionLayout) -> Arc<[u32]> {
         // The number of items changes nothing here.
         let layout = AttentionLayout { grid: Grid { items: 1, ..layout.grid }, ..*layout };
         let positions = layout.grid.positions();
         let column =
             |pair: usize| layout.bias_column(pair / positions, pair % positions).map_or(HIDDEN, |column| column as u32);
         let list = || (0..positions * positions).map(column).collect();
-        Rc::clone(self.columns.entry(layout).or_insert_with(list))
+        Arc::clone(self.columns.entry(layout).or_insert_with(list))
     }
 
-    /// Rows of the nine neighbours of every position, in the order of a convolution's weights.
-    fn neighbours(&mut self, grid: Grid) -> Rc<[u32]> {
-        let list = || {
-            let mut rows = Vec::with_capacity(9 * grid.rows());
-            for row in 0..grid.rows() {
-                let (item, position) = (row / grid.positions(), row % grid.positions());
-                let (y, x) = ((position / grid.width) as isize, (position % grid.width) as isize);
-                for tap in 0..9 {
-                    let (y, x) = grid.resolve(y + tap / 3 - 1, x + tap % 3 - 1);
-                    rows.push((item * grid.positions() + y * grid.width + x) as u32);
-                }
-            }
-            rows.into()
-        };
-        Rc::clone(self.neighbours.entry(grid).or_insert_with(list))
+    /// Neighbours of every position, made once for each shape.
+    fn neighbours(&mut self, grid: Grid) -> Neighbours {
+        self.neighbours.entry(grid).or_insert_with(|| Neighbours::of(grid)).clone()
     }
 }
 

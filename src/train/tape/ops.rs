@@ -4,21 +4,80 @@ use super::{Operation, TapeOps, TapeTensor, attention, loops, silu};
 use crate::model::layers::{Conv, Linear, Norm};
 use crate::model::{Activation, AttentionLayout, Grid, Ops, ParamId};
 use crate::train::tape::buffers::Buffer;
+use crate::train::tape::patches::{GROUP, Neighbours, TAPS};
 use crate::train::tape::product::Matrix;
-use std::rc::Rc;
+use std::sync::Arc;
 
 impl TapeOps {
     /// Rows `rows` of `x` seen as a matrix with `width` columns, as a matrix of `shape`.
-    fn rows(&mut self, x: &TapeTensor, rows: Rc<[u32]>, width: usize, shape: [usize; 2]) -> TapeTensor {
+    fn rows(&mut self, x: &TapeTensor, rows: Arc<[u32]>, width: usize, shape: [usize; 2]) -> TapeTensor {
         let mut values = self.pool.take(shape[0] * shape[1]);
         copy_rows(&mut values, &self.nodes[x.index].values, &rows, width);
         let tracked = self.tracked(x);
         self.push(values, shape, Operation::Rows { x: x.index, rows, width }, tracked)
     }
 
+    /// A linear map of the rows of `x`, or of their patches.
+    fn map(
+        &mut self,
+        x: &TapeTensor,
+        patches: Option<Neighbours>,
+        linear: &Linear,
+        activation: Activation,
+        residual: Option<&TapeTensor>,
+    ) -> TapeTensor {
+        let rows = x.shape[0];
+        let outputs = linear.outputs;
+        let tracked = self.tracked(x)
+            || self.tracks(linear.weight)
+            || linear.bias.is_some_and(|bias| self.tracks(bias))
+            || residual.is_some_and(|residual| self.tracked(residual));
+        let active = silu(activation);
+        let mut y = self.pool.take(rows * outputs);
+        let mut slope = if active && tracked { self.pool.take(rows * outputs) } else { Buffer::default() };
+        let mut no_bias = Buffer::default();
+        let bias = match linear.bias {
+            Some(bias) => self.parameters[bias.0].values.as_slice(),
+            None => {
+                no_bias = self.pool.zeros(outputs);
+                &no_bias
+            }
+        };
+        let residual_values = residual.map(|residual| &*self.nodes[residual.index].values);
+        self.products.product_then(
+            factor(&self.nodes[x.index].values, patches.as_ref(), linear.inputs),
+            Matrix::new(&self.parameters[linear.weight.0].values, outputs),
+            [rows, linear.inputs, outputs],
+            &mut y,
+            outputs,
+            false,
+            &mut |first, y| {
+                let part = first * outputs..first * outputs + y.len();
+                let residual = residual_values.map(|residual| &residual[part.clone()]);
+                let slope = if slope.is_empty() { &mut [][..] } else { &mut slope[part] };
+                finish(y, bias, active, slope, residual);
+            },
+        );
+        self.pool.give(no_bias);
+        let operation = Operation::Linear {
+            x: x.index,
+            patches,
+            weight: linear.weight,
+            bias: linear.bias,
+            slope,
+            residual: residual.map(|residual| residual.index),
+        };
+        self.push(y, [rows, outputs], operation, tracked)
+    }
+
     fn tracks(&self, id: ParamId) -> bool {
         self.parameters[id.0].differentiate
     }
+}
+
+/// The left factor of a linear map: rows of `inputs` numbers, or patches of that many.
+pub(super) fn factor<'a>(values: &'a [f32], patches: Option<&'a Neighbours>, inputs: usize) -> Matrix<'a> {
+    patches.map_or_else(|| Matrix::new(values, inputs), |neighbours| Matrix::patches(values, neighbours))
 }
 
 /// Bias, activation and residual on top of a product; `slope` becomes the derivative of the activation unless it is
@@ -56,7 +115,7 @@ fn blocks(grid: Grid, factor: usize) -> impl Iterator<Item = u32> {
 
 impl Ops for TapeOps {
     type Tensor = TapeTensor;
-    type Indices = Rc<[u32]>;
+    type Indices = Arc<[u32]>;
 
     fn shape(&self, x: &TapeTensor) -> [usize; 2] {
         x.shape
@@ -74,47 +133,7 @@ impl Ops for TapeOps {
         activation: Activation,
         residual: Option<&TapeTensor>,
     ) -> TapeTensor {
-        let [rows, inputs] = x.shape;
-        let outputs = linear.outputs;
-        let tracked = self.tracked(x)
-            || self.tracks(linear.weight)
-            || linear.bias.is_some_and(|bias| self.tracks(bias))
-            || residual.is_some_and(|residual| self.tracked(residual));
-        let active = silu(activation);
-        let mut y = self.pool.take(rows * outputs);
-        let mut slope = if active && tracked { self.pool.take(rows * outputs) } else { Buffer::default() };
-        let mut no_bias = Buffer::default();
-        let bias = match linear.bias {
-            Some(bias) => self.parameters[bias.0].values.as_slice(),
-            None => {
-                no_bias = self.pool.zeros(outputs);
-                &no_bias
-            }
-        };
-        let residual_values = residual.map(|residual| &*self.nodes[residual.index].values);
-        self.products.product_then(
-            Matrix::new(&self.nodes[x.index].values, inputs),
-            Matrix::new(&self.parameters[linear.weight.0].values, outputs),
-            [rows, inputs, outputs],
-            &mut y,
-            outputs,
-            false,
-            &mut |first, y| {
-                let part = first * outputs..first * outputs + y.len();
-                let residual = residual_values.map(|residual| &residual[part.clone()]);
-                let slope = if slope.is_empty() { &mut [][..] } else { &mut slope[part] };
-                finish(y, bias, active, slope, residual);
-            },
-        );
-        self.pool.give(no_bias);
-        let operation = Operation::Linear {
-            x: x.index,
-            weight: linear.weight,
-            bias: linear.bias,
-            slope,
-            residual: residual.map(|residual| residual.index),
-        };
-        self.push(y, [rows, outputs], operation, tracked)
+        self.map(x, None, linear, activation, residual)
     }
 
     fn conv3x3(
@@ -125,8 +144,11 @@ impl Ops for TapeOps {
         activation: Activation,
         residual: Option<&TapeTensor>,
     ) -> TapeTensor {
-        let rows = self.neighbours(grid);
-        let patches = self.rows(x, rows, conv.inputs, [grid.rows(), 9 * conv.inputs]);
+        let neighbours = self.neighbours(grid);
+        if conv.inputs.is_multiple_of(GROUP) {
+            return self.map(x, Some(neighbours), &conv.linear, activation, residual);
+        }
+        let patches = self.rows(x, Arc::clone(neighbours.rows()), conv.inputs, [grid.rows(), TAPS * conv.inputs]);
         self.linear(&patches, &conv.linear, activation, residual)
     }
 
@@ -184,11 +206,11 @@ impl Ops for TapeOps {
         self.push(y, [rows, triple / 3], operation, tracked)
     }
 
-    fn embed(&mut self, table: ParamId, indices: &Rc<[u32]>) -> TapeTensor {
+    fn embed(&mut self, table: ParamId, indices: &Arc<[u32]>) -> TapeTensor {
         let width = self.parameters[table.0].shape[1];
         let mut y = self.pool.take(indices.len() * width);
         copy_rows(&mut y, &self.parameters[table.0].values, indices, width);
-        let operation = Operation::Embed { table, rows: Rc::clone(indices) };
+        let operation = Operation::Embed { table, rows: Arc::clone(indices) };
         let tracked = self.tracks(table);
         self.push(y, [indices.len(), width], operation, tracked)
     }
@@ -210,10 +232,10 @@ impl Ops for TapeOps {
         self.push(sum, [rows, width], Operation::Sum { x: x.index, y: y.index }, tracked)
     }
 
-    fn gather(&mut self, x: &TapeTensor, indices: &Rc<[u32]>, items: usize) -> TapeTensor {
+    fn gather(&mut self, x: &TapeTensor, indices: &Arc<[u32]>, items: usize) -> TapeTensor {
         let positions = x.shape[0] / items;
-        let rows: Rc<[u32]> = if items == 1 {
-            Rc::clone(indices)
+        let rows: Arc<[u32]> = if items == 1 {
+            Arc::clone(indices)
         } else {
             (0..items).flat_map(|item| indices.iter().map(move |index| (item * positions) as u32 + index)).collect()
         };

@@ -1,6 +1,6 @@
 //! Factors of a product as tiles of bf16 numbers, rounded to the nearest, ties to even.
 
-use super::product::Matrix;
+use super::product::{Matrix, Source};
 use std::arch::x86_64::{
     __m512bh, __m512i, _MM_HINT_T0, _mm_prefetch, _mm512_cvtne2ps_pbh, _mm512_loadu_si512, _mm512_maskz_loadu_ps,
     _mm512_permutexvar_epi16, _mm512_setzero_si512, _mm512_shuffle_i32x4, _mm512_store_si512, _mm512_unpackhi_epi32,
@@ -60,15 +60,10 @@ pub(super) unsafe fn pack(tiles: &mut Vec<Tile>, matrix: Matrix, side: Side, out
         }
         let (row, column) =
             if rows_are_outer { (outer[0] + first, inner[0] + top) } else { (inner[0] + top, outer[0] + first) };
-        let source = matrix.values[row * matrix.stride + column..].as_ptr();
+        let source = matrix.source(row, column);
         // SAFETY: the caller vouches for instructions and ranges; `source` begins at the part to be packed.
-        let packed = unsafe {
-            if rows_are_outer {
-                whole_lines(source, matrix.stride, lines, deep)
-            } else {
-                pairs(source, matrix.stride, deep, lines)
-            }
-        };
+        let packed =
+            unsafe { if rows_are_outer { whole_lines(source, lines, deep) } else { pairs(source, deep, lines) } };
         let packed = if matrix.transposed { transpose(packed) } else { packed };
         for (line, packed) in packed.into_iter().enumerate() {
             // SAFETY: a tile has 16 lines of 64 bytes and is aligned to 64.
@@ -87,7 +82,7 @@ fn first(count: usize) -> u16 {
 /// # Safety
 /// All of them must be readable, and the instructions there.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-unsafe fn whole_lines(source: *const f32, stride: usize, rows: usize, columns: usize) -> [__m512i; LINES] {
+unsafe fn whole_lines(source: Source, rows: usize, columns: usize) -> [__m512i; LINES] {
     let (low, high) = (first(columns), first(columns.saturating_sub(16)));
     let mut lines = [_mm512_setzero_si512(); LINES];
     // No early end: a loop of fixed length stays in registers.
@@ -95,8 +90,8 @@ unsafe fn whole_lines(source: *const f32, stride: usize, rows: usize, columns: u
         let (low, high) = if row < rows { (low, high) } else { (0, 0) };
         // SAFETY: masked numbers are not touched, and the address itself may lie anywhere.
         *line = unsafe {
-            let from = source.wrapping_add(row * stride);
-            let (a, b) = (_mm512_maskz_loadu_ps(low, from), _mm512_maskz_loadu_ps(high, from.wrapping_add(16)));
+            let a = _mm512_maskz_loadu_ps(low, source.at(row, 0));
+            let b = _mm512_maskz_loadu_ps(high, source.at(row, 1));
             std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(b, a))
         };
     }
@@ -119,21 +114,20 @@ static INTERLEAVED: [u16; 32] = {
 /// # Safety
 /// All of them must be readable, and the instructions there.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-unsafe fn pairs(source: *const f32, stride: usize, rows: usize, columns: usize) -> [__m512i; LINES] {
+unsafe fn pairs(source: Source, rows: usize, columns: usize) -> [__m512i; LINES] {
     let mask = first(columns);
     let mut lines = [_mm512_setzero_si512(); LINES];
     // SAFETY: the order has 64 bytes.
     let order = unsafe { _mm512_loadu_si512(INTERLEAVED.as_ptr().cast()) };
     for (line, packed) in lines.iter_mut().enumerate() {
         let masks = [2 * line, 2 * line + 1].map(|row| if row < rows { mask } else { 0 });
-        let from = source.wrapping_add(2 * line * stride);
+        let (even, odd) = (source.at(2 * line, 0), source.at(2 * line + 1, 0));
         // The processor does not foresee this many rows side by side.
-        _mm_prefetch::<_MM_HINT_T0>(from.wrapping_add(AHEAD).cast());
-        _mm_prefetch::<_MM_HINT_T0>(from.wrapping_add(stride + AHEAD).cast());
+        _mm_prefetch::<_MM_HINT_T0>(even.wrapping_add(AHEAD).cast());
+        _mm_prefetch::<_MM_HINT_T0>(odd.wrapping_add(AHEAD).cast());
         // SAFETY: masked numbers are not touched, and the addresses themselves may lie anywhere.
         *packed = unsafe {
-            let a = _mm512_maskz_loadu_ps(masks[0], from);
-            let b = _mm512_maskz_loadu_ps(masks[1], from.wrapping_add(stride));
+            let (a, b) = (_mm512_maskz_loadu_ps(masks[0], even), _mm512_maskz_loadu_ps(masks[1], odd));
             let both = std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(b, a));
             _mm512_permutexvar_epi16(order, both)
         };

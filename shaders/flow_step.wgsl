@@ -1,21 +1,23 @@
-// euler_step: y = x + dt * velocity.
+// flow_step: y = x + weight * velocity + previous_weight * previous.
 //
-//   x, velocity, y   any shape of `count` values
+//   x, velocity, previous, y   any shape of `count` values; `previous` is the velocity one step before
 //
 // One thread per value.
 
 struct Params {
     count: u32,
-    dt: f32,
+    weight: f32,
+    previous_weight: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read> velocity: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+@group(0) @binding(3) var<storage, read> previous: array<f32>;
+@group(0) @binding(4) var<storage, read_write> y: array<f32>;
 
 @compute @workgroup_size(THREADS)
-fn euler_step(
+fn flow_step(
     @builtin(local_invocation_id) local: vec3<u32>,
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
@@ -24,5 +26,5 @@ fn euler_step(
     if index >= params.count {
         return;
     }
-    y[index] = x[index] + params.dt * velocity[index];
+    y[index] = x[index] + params.weight * velocity[index] + params.previous_weight * previous[index];
 }

@@ -1,0 +1,42 @@
+//! Where a generator's stage is trained: on the graphics card, or on the processor.
+
+use super::TrainError;
+use super::latents::Latents;
+use super::learner::Learner;
+use super::ops::TrainOps;
+use super::run::Session;
+use super::tape::{Products, TapeOps};
+
+/// What a stage works on.
+#[derive(Clone, Copy)]
+pub struct Task<'a> {
+    /// What all stages share.
+    pub session: &'a Session,
+    /// What the generators learn from.
+    pub latents: &'a Latents,
+    /// Seconds of training, over all runs.
+    pub budget: f64,
+}
+
+/// The training of one generator, on any executor; a closure could not be generic over it.
+pub trait Stage {
+    /// Trains until the budget is used; `executor` makes one, with gradients or without.
+    ///
+    /// # Errors
+    /// Files that cannot be written, or training that diverges.
+    fn train<L: Learner + Send>(task: Task, executor: impl Fn(bool) -> L) -> Result<(), TrainError>;
+}
+
+/// Trains a stage where the session trains: through burn on the graphics card, or on the tape with the fastest products.
+///
+/// # Errors
+/// See [`Stage::train`].
+pub fn train<S: Stage>(task: Task) -> Result<(), TrainError> {
+    let session = task.session;
+    let count = session.table.len();
+    if session.options.gpu {
+        let device = |records| if records { session.device.clone().autodiff() } else { session.device.clone() };
+        return S::train(task, |records| TrainOps::new(device(records), count));
+    }
+    S::train(task, |records| TapeOps::new(count, records, Products::best()))
+}
