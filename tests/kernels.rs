@@ -130,6 +130,7 @@ fn plan(model: &Model) -> Plan {
             grid: GRID,
             steps: Vec::new(),
             flow_steps: 1,
+            starts_at_tokens: true,
             guided: false,
             passes: Vec::new(),
             condition_rows: 2,

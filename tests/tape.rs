@@ -179,12 +179,13 @@ fn maps_agree() {
             });
         }
     }
-    for wrap in [Wrap::NONE, Wrap::BOTH, Wrap { x: true, y: false }] {
+    // Patches of few channels are stored, others are not.
+    for (wrap, channels) in [(Wrap::NONE, 8), (Wrap::BOTH, 16), (Wrap { x: true, y: false }, 48)] {
         let grid = Grid { items: 2, height: 5, width: 3, wrap };
         let mut table = ParamTable::default();
-        let x = input(&mut table, "x", grid.rows(), 8);
-        let conv = Conv::declare(&mut table, "conv", 8, 8);
-        compare!(format!("conv3x3 {wrap:?}"), table, |ops| {
+        let x = input(&mut table, "x", grid.rows(), channels);
+        let conv = Conv::declare(&mut table, "conv", channels, channels);
+        compare!(format!("conv3x3 {wrap:?} {channels}"), table, |ops| {
             let x = ops.input(x);
             ops.conv3x3(&x, &conv, grid, Activation::Silu, Some(&x))
         });

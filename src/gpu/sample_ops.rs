@@ -4,7 +4,8 @@ use super::kernel::Kernel;
 use super::ops::words;
 use super::recorder::{Recorder, Work};
 use super::recording::{BufferRef, GpuIndices, GpuTensor, StateBuffer};
-use crate::model::Grid;
+use crate::model::{Grid, Ops};
+use crate::sampling::flow::start_spread;
 use crate::sampling::{FlowStep, SampleOps, Stage};
 use std::ops::Range;
 
@@ -72,6 +73,11 @@ impl SampleOps for Recorder<'_> {
         let buffers = [positions.buffer, BufferRef::State(StateBuffer::Keys), x.buffer];
         self.dispatch(Kernel::Noise, &buffers, &params, Work::threads(x.count(), 1));
         x
+    }
+
+    fn start_spread(&mut self) -> GpuTensor {
+        let spread = start_spread(self.model);
+        self.constant(&spread, [1, spread.len()])
     }
 
     fn flow_step(&mut self, x: &GpuTensor, velocity: &GpuTensor, previous: &GpuTensor, step: FlowStep) -> GpuTensor {

@@ -2,6 +2,7 @@
 
 use super::{CpuOps, CpuTensor, rows, sample};
 use crate::model::Grid;
+use crate::sampling::flow::start_spread;
 use crate::sampling::{FlowStep, SampleOps, Stage};
 use std::ops::Range;
 
@@ -66,6 +67,10 @@ impl SampleOps for CpuOps<'_> {
         let all = || (0..inputs.tokens.len() as u32).collect();
         let keys = self.keys(&positions.cloned().unwrap_or_else(all), pass);
         CpuTensor::new(sample::noise(&keys, width, inputs.latent_seed, inputs.latent_temperature), width)
+    }
+
+    fn start_spread(&mut self) -> CpuTensor {
+        CpuTensor::new(start_spread(self.model), self.model.discon.config.style_width())
     }
 
     fn flow_step(&mut self, x: &CpuTensor, velocity: &CpuTensor, previous: &CpuTensor, step: FlowStep) -> CpuTensor {

@@ -200,6 +200,10 @@ impl SampleOps for CountOps<'_> {
         self.record(0, rows, [rows, self.model.config.tokenizer.latent_width])
     }
 
+    fn start_spread(&mut self) -> [usize; 2] {
+        [1, self.model.config.style_width()]
+    }
+
     fn flow_step(&mut self, x: &[usize; 2], _: &[usize; 2], _: &[usize; 2], _: FlowStep) -> [usize; 2] {
         self.record(0, 3 * size(x), *x)
     }

@@ -1,6 +1,6 @@
 //! The loop of a generation, written once for every executor.
 
-use super::flow::{FlowStep, flow_steps};
+use super::flow::{FlowStep, START, flow_steps};
 use super::pass::PassShape;
 use super::plan::{PlanShape, Step};
 use crate::model::{Discon, Grid, Ops, time_features};
@@ -45,6 +45,8 @@ pub trait SampleOps: Ops {
     /// Start noise of the flow at `positions`, or at all positions in row-major order, scaled by the latent
     /// temperature: `(N, D)`. The random numbers of a position are those of its key in `pass`.
     fn noise(&mut self, positions: Option<&Self::Indices>, pass: u32) -> Self::Tensor;
+    /// What [`super::flow::start_spread`] says: `(1, 2D)`.
+    fn start_spread(&mut self) -> Self::Tensor;
     /// `x + step.weight * velocity + step.previous_weight * previous`, of equal shapes.
     fn flow_step(
         &mut self,
@@ -143,8 +145,14 @@ fn latent_round<O: SampleOps>(ops: &mut O, model: &Discon, shape: &PlanShape, pa
     let condition = model.mar.forward(ops, &tokens, &context, &condition, pass.grid, flowing);
     let condition = model.head.condition(ops, &condition);
     let mut x = ops.noise(if joint { window.as_ref() } else { Some(&positions) }, pass_number);
+    let mut start = 0.0;
+    if shape.starts_at_tokens {
+        start = START;
+        let tokens = if joint { tokens } else { ops.tokens_at(&positions) };
+        x = start_around(ops, model, &x, &tokens);
+    }
     let mut previous = None;
-    for step in flow_steps(shape.flow_steps) {
+    for step in flow_steps(shape.flow_steps, start) {
         let features = time_features(step.time);
         let time = ops.constant(&features, [1, features.len()]);
         let velocity = model.head.velocity(ops, &x, &time, &condition, pass.grid);
@@ -155,6 +163,14 @@ fn latent_round<O: SampleOps>(ops: &mut O, model: &Discon, shape: &PlanShape, pa
         x = ops.gather(&x, &places, 1);
     }
     ops.commit_latents(&positions, &x);
+}
+
+/// Noise `(N, D)` moved and scaled to the start of the flow around the centres of `tokens`.
+fn start_around<O: SampleOps>(ops: &mut O, model: &Discon, noise: &O::Tensor, tokens: &O::Indices) -> O::Tensor {
+    let spread = ops.start_spread();
+    let x = ops.denormalise(noise, &spread);
+    let centres = ops.embed(model.codebook.centres, tokens);
+    ops.flow_step(&x, &centres, &centres, FlowStep { time: 0.0, weight: START as f32, previous_weight: 0.0 })
 }
 
 /// Style-relative latents `(T, D or wider)` to the picture.

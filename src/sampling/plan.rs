@@ -46,6 +46,9 @@ pub struct PlanShape {
     pub steps: Vec<Step>,
     /// Steps of the flow per latent round.
     pub flow_steps: u32,
+    /// Whether the flow starts around the centres of the tokens, see [`super::flow::START`]; false for a model that is run
+    /// without tokens.
+    pub starts_at_tokens: bool,
     /// Whether stage 1 runs with and without the condition.
     pub guided: bool,
     /// The passes that steps name.
@@ -128,7 +131,16 @@ impl PlanShape {
             latents: all,
             latent_places: 0..0,
         };
-        Self { grid, steps, flow_steps, guided: false, passes: vec![pass], condition_rows: 2, style_rows: 1 }
+        Self {
+            grid,
+            steps,
+            flow_steps,
+            starts_at_tokens: true,
+            guided: false,
+            passes: vec![pass],
+            condition_rows: 2,
+            style_rows: 1,
+        }
     }
 
     /// The operations that `recipe` asks for; needs no model. The recipe must be valid.
@@ -143,6 +155,7 @@ impl PlanShape {
             grid,
             steps,
             flow_steps: recipe.flow_steps,
+            starts_at_tokens: true,
             guided: (recipe.guidance - 1.0).abs() > 1e-6,
             passes: passes.into_iter().map(|pass| pass.shape).collect(),
             condition_rows: 2 + super::mixture::further_rows(recipe, grid),

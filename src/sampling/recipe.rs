@@ -70,7 +70,8 @@ pub struct Recipe {
     /// Rounds of stage 1; work grows in proportion. Range 1..=64, default 8.
     #[serde(default = "default_token_rounds")]
     pub token_rounds: u32,
-    /// Rounds of stage 2; work grows in proportion. Range 1..=64, default 2.
+    /// Rounds of stage 2; work grows in proportion. Range 1..=64, default 1: a head that mixes positions
+    /// gains nothing from more, one that samples them alone does.
     #[serde(default = "default_latent_rounds")]
     pub latent_rounds: u32,
     /// Steps of the flow in each round of stage 2: fewer are smoother. Range 1..=64, default 8.
@@ -110,7 +111,7 @@ fn default_token_rounds() -> u32 {
     8
 }
 fn default_latent_rounds() -> u32 {
-    2
+    1
 }
 fn default_flow_steps() -> u32 {
     8

@@ -84,6 +84,7 @@ impl Draw<'_> {
             Kind::Latents => {
                 // Tokens stay the mask token: the continuous model is on its own.
                 plan.shape.steps.retain(|step| !matches!(step, Step::TokenRound { .. }));
+                plan.shape.starts_at_tokens = false;
                 generate(self.model, &plan, Detail::Refined)
             }
             Kind::Both => generate(self.model, &plan, Detail::Refined),

@@ -162,3 +162,46 @@ fn transpose(lines: [__m512i; LINES]) -> [__m512i; LINES] {
     }
     turned
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::patches::{Neighbours, TAPS};
+    use super::*;
+    use crate::model::{Grid, Wrap};
+
+    /// Patches are packed as the same numbers written out are; other tests compare those with plain loops.
+    #[test]
+    fn patches_are_packed_like_their_stored_numbers() {
+        let vectors = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512bf16");
+        if !vectors {
+            return;
+        }
+        for (channels, wrap) in [(16, Wrap::BOTH), (48, Wrap::NONE), (96, Wrap { x: true, y: false })] {
+            let grid = Grid { items: 2, height: 5, width: 7, wrap };
+            let values: Vec<f32> = (0..grid.rows() * channels).map(|index| (index as f32 * 0.37).sin()).collect();
+            let neighbours = Neighbours::of(grid);
+            let stored: Vec<f32> = neighbours
+                .rows()
+                .iter()
+                .flat_map(|row| &values[*row as usize * channels..][..channels])
+                .copied()
+                .collect();
+            let patches = Matrix::patches(&values, &neighbours);
+            let plain = Matrix::new(&stored, TAPS * channels);
+            for (first, count, from, deep) in [(0, grid.rows(), 0, TAPS * channels), (32, 38, 32, 48), (3, 5, 64, 80)] {
+                let packed = |matrix: Matrix, side: Side, outer: [usize; 2], inner: [usize; 2]| {
+                    let mut tiles = Vec::new();
+                    // SAFETY: the instructions are there, and the ranges are inside the matrix.
+                    unsafe { pack(&mut tiles, matrix, side, outer, inner) };
+                    tiles.iter().flat_map(|tile| tile.0).collect::<Vec<u16>>()
+                };
+                let (rows, columns) = ([first, count], [from, deep]);
+                assert_eq!(packed(patches, Side::Left, rows, columns), packed(plain, Side::Left, rows, columns));
+                let (patches, plain) = (patches.turned(), plain.turned());
+                assert_eq!(packed(patches, Side::Left, columns, rows), packed(plain, Side::Left, columns, rows));
+            }
+        }
+    }
+}
