@@ -33,6 +33,7 @@ impl JobSlot {
     ) -> Result<Self, GpuError> {
         check_sizes(device, &recording)?;
         let buffers = checked(device, || Buffers::new(device, &recording, None), GpuError::Device)?;
+        buffers.fill(&recording);
         Self::with_buffers(device, pipelines, weights, recording, buffers)
     }
 
@@ -51,6 +52,7 @@ impl JobSlot {
         check_sizes(device, &recording)?;
         let make = || Buffers::new(device, &recording, Some(&other.buffers));
         let buffers = checked(device, make, GpuError::Device)?;
+        buffers.fill(&recording);
         Self::with_buffers(device, pipelines, weights, recording, buffers)
     }
 
