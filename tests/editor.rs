@@ -239,7 +239,8 @@ fn the_panel_can_stand_beside_a_game_and_shows_its_history() {
     click(&mut harness, "moss");
     click(&mut harness, "Variation");
     harness.get_by_label("the game");
-    click(&mut harness, "history: 2");
+    harness.get_by_value("history: 2").click();
+    harness.run();
     click(&mut harness, "2 back: brick 0");
     let state = harness.state();
     assert_eq!((state.recipe.class.as_str(), state.recipe.detail_seed), ("brick", None));

@@ -74,7 +74,7 @@ fn with_entry(weights: &[u8], name: &str, change: impl Fn(&mut serde_json::Value
 fn overlapping_ranges_holes_wrong_types_and_endless_headers_are_refused() {
     let (config, weights) = files();
     let refuse = |weights: &[u8]| Model::from_bytes(&config, weights, "m").map(|_| ()).expect_err("it is hostile");
-    let (bias, gain) = ("prior.logits.bias", "encoder.linear_path.weight");
+    let (bias, gain) = ("prior.logits.bias", "tokenizer.encoder.linear_path.weight");
     let range = |weights: &[u8], name: &str| {
         let length = u64::from_le_bytes(weights[..8].try_into().expect("eight bytes")) as usize;
         let header: serde_json::Value = serde_json::from_slice(&weights[8..8 + length]).expect("the header is JSON");
@@ -100,8 +100,8 @@ fn overlapping_ranges_holes_wrong_types_and_endless_headers_are_refused() {
         let retyped = with_entry(&weights, bias, |entry| {
             assert_eq!(entry["dtype"], from);
             entry["dtype"] = to.into();
-            let values = entry["shape"][1].as_u64().expect("a number") * factor;
-            entry["shape"][1] = values.into();
+            let shape = entry["shape"].as_array_mut().and_then(|shape| shape.last_mut()).expect("a shape");
+            *shape = (shape.as_u64().expect("a number") * factor).into();
         });
         let error = refuse(&retyped);
         let reason = error.to_string();

@@ -3,8 +3,7 @@
 use super::files::check_name;
 use super::state::{EditorState, Notice};
 use super::systems::EditorTextures;
-use crate::export::{FileFormat, write_set};
-use crate::reference::maps::Picture;
+use crate::export::{FileFormat, Picture, write_set};
 use crate::sampling::{MapRules, Recipe};
 use bevy::prelude::*;
 use bevy::render::gpu_readback::{Readback, ReadbackComplete};

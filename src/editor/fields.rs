@@ -100,10 +100,11 @@ fn seed(ui: &mut egui::Ui, label: &str, value: &mut u64) -> egui::Response {
         let text = format!("the {label} is a whole number from 0 to {}", u64::MAX);
         ui.colored_label(ui.visuals().error_fg_color, text);
     }
-    ui.data_mut(|data| match field.inner.has_focus() {
-        true => _ = data.insert_temp(id, text),
-        false => data.remove::<String>(id),
-    });
+    if field.inner.has_focus() {
+        ui.data_mut(|data| data.insert_temp(id, text));
+    } else {
+        ui.data_mut(|data| data.remove::<String>(id));
+    }
     field.inner
 }
 

@@ -5,8 +5,10 @@
 
 mod ktx2;
 
+pub use crate::reference::maps::Picture;
+
 use crate::files::write_atomically;
-use crate::reference::maps::{Picture, derive, downsample, downsample_colour};
+use crate::reference::maps::{derive, downsample, downsample_colour};
 use crate::sampling::{MapKind, MapRules};
 use serde::Serialize;
 use std::path::{Path, PathBuf};

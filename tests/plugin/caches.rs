@@ -80,7 +80,7 @@ fn a_new_device_gets_all_pictures_again() {
     game.until("the texture is ready", |game| game.is_ready(&image));
     let before = game.picture(&image);
     game.replace_device();
-    game.until_shown(&image, &before);
+    game.until_shown("the picture", &image, &before);
     assert_eq!(game.heard().ready.len(), 1, "the game is not told twice");
 }
 

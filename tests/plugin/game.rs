@@ -184,10 +184,11 @@ impl Game {
     }
 
     /// Waits until a texture shows these RGBA bytes.
-    pub fn until_shown(&mut self, image: &Handle<Image>, picture: &[u8]) {
+    pub fn until_shown(&mut self, what: &str, image: &Handle<Image>, picture: &[u8]) {
         let start = Instant::now();
         while self.pixels(image, 0).is_none_or(|pixels| pixels != picture) {
-            assert!(start.elapsed() < PATIENCE, "the picture does not come");
+            let state = self.store().state(image).cloned();
+            assert!(start.elapsed() < PATIENCE / 2, "{what} does not come, its state is {state:?}");
             self.frames(5);
         }
     }
