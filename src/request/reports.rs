@@ -65,7 +65,7 @@ pub fn collect_reports(
                 cache_failures.write(failure);
             }
             Report::Spent(ms) => diagnostics.add_measurement(&GPU_MILLISECONDS, || f64::from(ms)),
-            Report::DeviceReplaced => restore_all(&mut store, &mut outbox, &model),
+            Report::DeviceReplaced => restore_all(&mut store, &mut images, &mut outbox, &model),
         }
     }
 }
@@ -118,7 +118,15 @@ fn fail(store: &mut TextureStore, ticket: Ticket, reason: String) {
 }
 
 /// Fills all textures again: their content was lost with the device.
-fn restore_all(store: &mut TextureStore, outbox: &mut Outbox, model: &DisconModel) {
+fn restore_all(store: &mut TextureStore, images: &mut Assets<Image>, outbox: &mut Outbox, model: &DisconModel) {
+    // Bevy makes the textures again that the lost device had. An image that was new when the device was lost is not among
+    // them, and nobody would tell Bevy of it once more. Textures that exist stay as they are.
+    for image in store.entries.keys().chain(store.maps.keys()) {
+        if let Some(mut image) = images.get_mut(*image) {
+            // Writing tells of a change.
+            _ = &mut *image;
+        }
+    }
     store.unusable = None;
     outbox.0.clear();
     if let Some(model) = model.get() {

@@ -187,8 +187,12 @@ impl Game {
     pub fn until_shown(&mut self, what: &str, image: &Handle<Image>, picture: &[u8]) {
         let start = Instant::now();
         while self.pixels(image, 0).is_none_or(|pixels| pixels != picture) {
-            let state = self.store().state(image).cloned();
-            assert!(start.elapsed() < PATIENCE / 2, "{what} does not come, its state is {state:?}");
+            if start.elapsed() > PATIENCE / 2 {
+                let shown = self.pixels(image, 0).map(|pixels| pixels[..8].to_vec());
+                let states: Vec<_> =
+                    self.store().iter().map(|(_, recipe, state)| (recipe.seed, state.clone())).collect();
+                panic!("{what} does not come, it shows {shown:?}; {states:?}");
+            }
             self.frames(5);
         }
     }
