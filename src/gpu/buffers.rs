@@ -39,18 +39,18 @@ impl Buffers {
                 mapped_at_creation: false,
             })
         };
-        let mapped = |label: &str, bytes: usize, usage: Usage| {
-            let size = bytes.next_multiple_of(ALIGNMENT).max(ALIGNMENT) as u64;
-            device.create_buffer(&wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: true })
-        };
         Self {
             pool: recording.pool.iter().map(|bytes| buffer("discon activation", *bytes, storage)).collect(),
             state: std::array::from_fn(|index| match shared {
                 Some(shared) => shared.state[index].clone(),
                 None => buffer("discon state", recording.state_bytes[index], storage),
             }),
-            constants: mapped("discon constants", recording.constants.len(), Usage::STORAGE),
-            params: mapped("discon params", ALIGNMENT * recording.params.len(), Usage::UNIFORM),
+            constants: buffer("discon constants", recording.constants.len() as u64, Usage::STORAGE | Usage::COPY_DST),
+            params: buffer(
+                "discon params",
+                (ALIGNMENT * recording.params.len()) as u64,
+                Usage::UNIFORM | Usage::COPY_DST,
+            ),
             job: match shared {
                 Some(shared) => shared.job.clone(),
                 None => buffer("discon job", size_of::<JobUniform>() as u64, Usage::UNIFORM | Usage::COPY_DST),
@@ -59,17 +59,17 @@ impl Buffers {
         }
     }
 
-    /// Writes what never changes. Only into sound buffers: wgpu panics when memory is mapped that the device did not
-    /// have.
-    pub fn fill(&self, recording: &Recording) {
+    /// Writes what never changes. Only into sound buffers: wgpu gives the device up if it has no memory for what is on
+    /// its way.
+    pub fn fill(&self, queue: &wgpu::Queue, recording: &Recording) {
         let mut params = vec![0u8; ALIGNMENT * recording.params.len()];
         for (block, words) in params.chunks_exact_mut(ALIGNMENT).zip(&recording.params) {
             block[..4 * PARAM_WORDS].copy_from_slice(bytemuck::cast_slice(words));
         }
-        for (buffer, bytes) in [(&self.constants, &recording.constants), (&self.params, &params)] {
-            // wgpu panics on empty ranges, so the whole buffer is mapped.
-            buffer.get_mapped_range_mut(..).slice(..bytes.len()).copy_from_slice(bytes);
-            buffer.unmap();
-        }
+        // Copies are of whole words.
+        let mut constants = recording.constants.clone();
+        constants.resize(constants.len().next_multiple_of(4), 0);
+        queue.write_buffer(&self.constants, 0, &constants);
+        queue.write_buffer(&self.params, 0, &params);
     }
 }

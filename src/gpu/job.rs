@@ -33,7 +33,6 @@ impl JobSlot {
     ) -> Result<Self, GpuError> {
         check_sizes(device, &recording)?;
         let buffers = checked(device, || Buffers::new(device, &recording, None), GpuError::Device)?;
-        buffers.fill(&recording);
         Self::with_buffers(device, pipelines, weights, recording, buffers)
     }
 
@@ -52,7 +51,6 @@ impl JobSlot {
         check_sizes(device, &recording)?;
         let make = || Buffers::new(device, &recording, Some(&other.buffers));
         let buffers = checked(device, make, GpuError::Device)?;
-        buffers.fill(&recording);
         Self::with_buffers(device, pipelines, weights, recording, buffers)
     }
 
@@ -63,6 +61,7 @@ impl JobSlot {
         recording: Arc<Recording>,
         buffers: Buffers,
     ) -> Result<Self, GpuError> {
+        checked(device, || buffers.fill(weights.queue(), &recording), GpuError::Device)?;
         let mut binder = Binder::new(device, pipelines, weights, &recording, &buffers);
         let bind = || recording.dispatches.iter().map(|dispatch| binder.bind(dispatch)).collect::<Result<_, _>>();
         let calls: Vec<Call> = checked(device, bind, GpuError::Device)??;
