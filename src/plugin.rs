@@ -24,6 +24,21 @@ use bevy::render::settings::WgpuSettings;
 /// Adds loaders for recipe files, as [`Recipe`](crate::sampling::Recipe) or as the image they make. Paths such as
 /// `discon://brick?seed=7` work if this plugin or [`DisconSourcePlugin`] stands before `DefaultPlugins`.
 ///
+/// When the graphics device is lost, Bevy ends the program unless a
+/// [`RenderErrorHandler`](bevy::render::error_handler::RenderErrorHandler) makes it recover with a new one. Then every
+/// texture and every derived map is made again, in place, and requests that were unfinished go on; nobody is told twice.
+/// Where there is no adapter at all see [`without_missing_adapter`].
+///
+/// ```no_run
+/// # use bevy::prelude::*;
+/// use bevy::render::error_handler::{ErrorType, RenderErrorHandler, RenderErrorPolicy};
+/// # let mut app = App::new();
+/// app.insert_resource(RenderErrorHandler(|error, _, _| match error.ty {
+///     ErrorType::DeviceLost => RenderErrorPolicy::Recover(default()),
+///     _ => RenderErrorPolicy::StopRendering,
+/// }));
+/// ```
+///
 /// Needs `AssetPlugin`, `ImagePlugin` and `RenderPlugin`, all of which `DefaultPlugins` has. Without a renderer every
 /// request fails with a reason and nothing else happens. Costs nothing in frames without requests.
 #[derive(Clone, Debug, Default)]
