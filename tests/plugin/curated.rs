@@ -32,7 +32,9 @@ fn recipes_that_are_not_on_the_list_fail_with_a_reason_also_from_files_and_from_
             })
         });
     }
-    let Some(mut game) = Game::with_plugin(folder.path(), plugin(settings, &[listed.clone()])) else { return };
+    let Some(mut game) = Game::with_plugin(folder.path(), plugin(settings, std::slice::from_ref(&listed))) else {
+        return;
+    };
     let good = game.generate(listed.clone());
     let bad = game.generate(other.clone());
     let varied = game.generate(listed.clone().variation(5));
