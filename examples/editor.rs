@@ -4,13 +4,13 @@
 //! cargo run --release --features editor,material --example editor -- [--screenshot FILE]
 //! ```
 //!
-//! Presets are saved as `assets/recipes/NAME.discon.ron`. A screenshot shows the gallery and the tokens of the first
-//! picture.
+//! Presets are saved as `assets/recipes/NAME.discon.ron`, exported textures in `assets/textures`. A screenshot shows the
+//! gallery and the tokens of the first picture, which is exported into a temporary folder.
 
 mod common;
 
 use bevy::prelude::*;
-use bevy_discon::editor::{DisconEditorPlugin, EditorAction, EditorState, EditorView};
+use bevy_discon::editor::{DisconEditorPlugin, EditorAction, EditorState, EditorView, FileFormat};
 use bevy_discon::prelude::*;
 
 fn main() -> AppExit {
@@ -39,5 +39,8 @@ fn press_buttons(mut state: ResMut<EditorState>, mut done: Local<bool>) {
     *done = true;
     state.view = EditorView::Tiles(2);
     state.ask(EditorAction::ReadTokens);
+    // Not into the assets of this repository.
+    state.export_folder = std::env::temp_dir().join("discon-editor");
+    state.ask(EditorAction::Export("stone_wall".into(), FileFormat::Png));
     state.fill_gallery();
 }

@@ -46,12 +46,16 @@
 
 #[cfg(feature = "cli")]
 pub mod bake;
+pub mod cache;
 #[cfg(feature = "editor")]
 pub mod editor;
 #[cfg(feature = "eval")]
 pub mod eval;
 #[cfg(feature = "native")]
 pub mod exemplar;
+#[cfg(feature = "export")]
+pub mod export;
+pub mod files;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 #[cfg(feature = "material")]
@@ -79,10 +83,10 @@ pub mod prelude {
     pub use crate::material::DisconMaterial;
     pub use crate::plugin::DisconPlugin;
     pub use crate::request::{
-        DerivedMaps, DisconModel, DisconSettings, DisconSourcePlugin, GPU_MILLISECONDS, GenerateTexture,
-        GeneratedTexture, GenerationError, KEPT_BYTES, ModelSource, PriorityByDistance, TextureCoarse, TextureDetail,
-        TextureFailed, TextureGenerated, TextureGenerator, TextureNotGenerated, TextureProgress, TextureReady,
-        TextureSource, TextureState, TextureStatistics, TextureStore, TextureTokens, UNFINISHED_TEXTURES,
+        DerivedMaps, DisconModel, DisconSettings, DisconSourcePlugin, DiskCacheFailed, GPU_MILLISECONDS,
+        GenerateTexture, GeneratedTexture, GenerationError, KEPT_BYTES, ModelSource, PriorityByDistance, TextureCoarse,
+        TextureDetail, TextureFailed, TextureGenerated, TextureGenerator, TextureNotGenerated, TextureProgress,
+        TextureReady, TextureSource, TextureState, TextureStatistics, TextureStore, TextureTokens, UNFINISHED_TEXTURES,
     };
-    pub use crate::sampling::{Blend, Edit, MapKind, MapRules, Recipe, Tiling, TokenMask};
+    pub use crate::sampling::{Blend, CuratedList, Edit, MapKind, MapRules, Recipe, Tiling, TokenMask};
 }

@@ -2,9 +2,10 @@
 
 use crate::render;
 use crate::request::{self, DisconSettings, DisconSourcePlugin, ModelSource};
-use crate::sampling::KERNEL_VERSION;
+use crate::sampling::{CuratedList, KERNEL_VERSION};
 use bevy::prelude::*;
 use bevy::render::RenderApp;
+use bevy::render::settings::WgpuSettings;
 
 /// Generates textures on the GPU while the game runs.
 ///
@@ -23,6 +24,21 @@ use bevy::render::RenderApp;
 /// Adds loaders for recipe files, as [`Recipe`](crate::sampling::Recipe) or as the image they make. Paths such as
 /// `discon://brick?seed=7` work if this plugin or [`DisconSourcePlugin`] stands before `DefaultPlugins`.
 ///
+/// When the graphics device is lost, Bevy ends the program unless a
+/// [`RenderErrorHandler`](bevy::render::error_handler::RenderErrorHandler) makes it recover with a new one. Then every
+/// texture and every derived map is made again, in place, and requests that were unfinished go on; nobody is told twice.
+/// Where there is no adapter at all see [`without_missing_adapter`].
+///
+/// ```no_run
+/// # use bevy::prelude::*;
+/// use bevy::render::error_handler::{ErrorType, RenderErrorHandler, RenderErrorPolicy};
+/// # let mut app = App::new();
+/// app.insert_resource(RenderErrorHandler(|error, _, _| match error.ty {
+///     ErrorType::DeviceLost => RenderErrorPolicy::Recover(default()),
+///     _ => RenderErrorPolicy::StopRendering,
+/// }));
+/// ```
+///
 /// Needs `AssetPlugin`, `ImagePlugin` and `RenderPlugin`, all of which `DefaultPlugins` has. Without a renderer every
 /// request fails with a reason and nothing else happens. Costs nothing in frames without requests.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +47,18 @@ pub struct DisconPlugin {
     pub model: ModelSource,
     /// Settings at the start; later in the resource [`DisconSettings`].
     pub settings: DisconSettings,
+    /// The only recipes that this program may make; every other one fails with
+    /// [`GenerationError::NotCurated`](crate::request::GenerationError::NotCurated), also if its picture is in the disk
+    /// cache. `discon-bake curate` writes such lists. Default none: every recipe may be made.
+    ///
+    /// ```no_run
+    /// # use bevy_discon::prelude::*;
+    /// # let text = "{}";
+    /// // let text = include_str!("curated.ron");
+    /// let list = CuratedList::parse(text, "curated.ron").expect("the list is sound");
+    /// let plugin = DisconPlugin { curated: Some(list), ..Default::default() };
+    /// ```
+    pub curated: Option<CuratedList>,
 }
 
 impl DisconPlugin {
@@ -47,6 +75,38 @@ impl DisconPlugin {
     }
 }
 
+/// The same settings, but without any backend if this computer has no graphics adapter for them.
+///
+/// Bevy ends the program when it finds no adapter. With these settings it starts without a renderer instead, so that a
+/// server or a tool can go on; requests fail with
+/// [`GenerationError::NoRenderer`](crate::request::GenerationError::NoRenderer).
+/// Asks the driver, some tens of milliseconds.
+///
+/// ```no_run
+/// use bevy::prelude::*;
+/// use bevy::render::RenderPlugin;
+/// use bevy::render::settings::{RenderCreation, WgpuSettings};
+/// use bevy_discon::plugin::without_missing_adapter;
+///
+/// let settings = without_missing_adapter(WgpuSettings::default());
+/// let renderer = RenderPlugin { render_creation: RenderCreation::Automatic(Box::new(settings)), ..default() };
+/// App::new().add_plugins(DefaultPlugins.set(renderer));
+/// ```
+pub fn without_missing_adapter(mut settings: WgpuSettings) -> WgpuSettings {
+    let Some(backends) = settings.backends else { return settings };
+    let descriptor = wgpu::InstanceDescriptor { backends, ..wgpu::InstanceDescriptor::new_without_display_handle() };
+    let options = wgpu::RequestAdapterOptions {
+        power_preference: settings.power_preference,
+        force_fallback_adapter: settings.force_fallback_adapter,
+        compatible_surface: None,
+    };
+    if let Err(error) = pollster::block_on(wgpu::Instance::new(descriptor).request_adapter(&options)) {
+        warn!("there is no graphics adapter, so the renderer is left out: {error}");
+        settings.backends = None;
+    }
+    settings
+}
+
 impl Plugin for DisconPlugin {
     fn build(&self, app: &mut App) {
         // Later Bevy takes no sources.
@@ -54,7 +114,7 @@ impl Plugin for DisconPlugin {
         if in_time && !app.is_plugin_added::<DisconSourcePlugin>() {
             app.add_plugins(DisconSourcePlugin);
         }
-        request::build(app, self.model.clone(), self.settings.clone(), KERNEL_VERSION);
+        request::build(app, self.model.clone(), self.settings.clone(), self.curated.clone(), KERNEL_VERSION);
         #[cfg(feature = "material")]
         crate::material::build(app);
     }

@@ -2,12 +2,15 @@
 #![cfg(feature = "editor")]
 
 use bevy_discon::editor::{
-    EditorAction, EditorState, EditorView, Notice, ShownTexture, Thumbnail, carry_out_file_actions, load_preset, panel,
+    EditorAction, EditorState, EditorView, FileFormat, Notice, ShownTexture, Thumbnail, carry_out_file_actions,
+    export_picture, load_preset, panel,
 };
 use bevy_discon::model::{Model, ModelConfig};
 use bevy_discon::prelude::*;
+use bevy_egui::egui::{self, accesskit::Role};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
+use std::path::Path;
 use std::sync::Arc;
 
 fn state() -> EditorState {
@@ -146,4 +149,100 @@ fn presets_are_saved_and_loaded_and_bad_ones_are_explained() {
         assert!(reason.contains(part), "{reason}");
         assert_eq!(panel.state().recipe, saved);
     }
+}
+
+/// Replaces the text of a field.
+fn type_into(harness: &mut Harness<'_, EditorState>, label: &str, text: &str) {
+    harness.get_by_role_and_label(Role::TextInput, label).focus();
+    harness.run();
+    harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::A);
+    harness.run();
+    harness.get_by_role_and_label(Role::TextInput, label).type_text(text);
+    harness.run();
+}
+
+#[test]
+fn seeds_of_64_bits_keep_every_digit() {
+    let mut start = state();
+    start.recipe.seed = u64::MAX - 1;
+    let mut panel = harness(start);
+    assert_eq!(panel.state().recipe.seed, u64::MAX - 1, "showing it changes nothing");
+    let field = |panel: &Harness<'_, EditorState>| panel.get_by_role_and_label(Role::TextInput, "seed").value();
+    assert_eq!(field(&panel).as_deref(), Some("18446744073709551614"));
+    // 2^53 + 1 is the first number that a widget for numbers cannot hold.
+    type_into(&mut panel, "seed", "9007199254740993");
+    assert_eq!(panel.state().recipe.seed, 9_007_199_254_740_993);
+    // What is no number is shown and changes nothing.
+    type_into(&mut panel, "seed", "18446744073709551616");
+    assert_eq!(panel.state().recipe.seed, 9_007_199_254_740_993);
+    assert_eq!(field(&panel).as_deref(), Some("18446744073709551616"));
+    panel.get_by_label("the seed is a whole number from 0 to 18446744073709551615");
+    type_into(&mut panel, "seed", "18446744073709551615");
+    assert_eq!(panel.state().recipe.seed, u64::MAX);
+    click(&mut panel, "next seed");
+    assert_eq!(panel.state().recipe.seed, 0, "it goes round");
+    click(&mut panel, "seed before");
+    assert_eq!(panel.state().recipe.seed, u64::MAX);
+}
+
+#[test]
+fn the_picture_is_exported_with_its_maps_and_failures_are_told() {
+    let mut panel = harness(state());
+    panel.state_mut().actions.clear();
+    click(&mut panel, "Export maps");
+    assert_eq!(panel.state().actions, [], "there is no picture yet");
+    panel.state_mut().picture.state = Some(TextureState::Ready(TextureSource::Generated));
+    panel.state_mut().preset_name = "old wall".into();
+    panel.run();
+    click(&mut panel, "Export maps");
+    click(&mut panel, "KTX2");
+    click(&mut panel, "Export maps");
+    let exports = [FileFormat::Png, FileFormat::Ktx2].map(|format| EditorAction::Export("old wall".into(), format));
+    assert_eq!(panel.state().actions, exports);
+
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let recipe = panel.state().recipe.clone();
+    let rgba = [200, 100, 50, 255].repeat(64 * 64);
+    for (format, extension) in [(FileFormat::Png, "png"), (FileFormat::Ktx2, "ktx2")] {
+        let told =
+            export_picture(&recipe, &rgba, folder.path(), "old wall", format).expect("the folder can be written");
+        assert!(told.contains("old wall") && told.contains("4 files"), "{told}");
+        for suffix in ["", "_normal", "_orm", "_height"] {
+            assert!(folder.path().join(format!("old wall{suffix}.{extension}")).exists(), "{suffix}.{extension}");
+        }
+    }
+    let export = |rgba: &[u8], folder: &Path, name: &str| export_picture(&recipe, rgba, folder, name, FileFormat::Png);
+    std::fs::write(folder.path().join("file"), "").expect("the folder can be written");
+    for (result, part) in [
+        (export(&rgba[..40], folder.path(), "a"), "30 bytes, expected 12288"),
+        (export(&rgba, &folder.path().join("file"), "a"), "a.png: "),
+        (export(&rgba, folder.path(), "../a"), "letters"),
+    ] {
+        assert!(result.as_ref().is_err_and(|reason| reason.contains(part)), "{result:?}");
+    }
+    panel.state_mut().notice = Some(Notice::Failed("the disk is full".into()));
+    panel.run();
+    panel.get_by_label("the disk is full");
+}
+
+#[test]
+fn the_panel_can_stand_beside_a_game_and_shows_its_history() {
+    // Docked at a side, as an app with a layout of its own does it.
+    let draw = |ui: &mut egui::Ui, state: &mut EditorState| {
+        egui::Panel::right("editor").default_size(760.0).show(ui, |ui| {
+            egui::ScrollArea::vertical().show(ui, |ui| panel(ui, state));
+        });
+        egui::CentralPanel::default().show(ui, |ui| ui.label("the game"));
+    };
+    let mut harness = Harness::builder().with_size((1280.0, 1000.0)).build_ui_state(draw, state());
+    harness.run();
+    click(&mut harness, "moss");
+    click(&mut harness, "Variation");
+    harness.get_by_label("the game");
+    harness.get_by_value("history: 2").click();
+    harness.run();
+    click(&mut harness, "2 back: brick 0");
+    let state = harness.state();
+    assert_eq!((state.recipe.class.as_str(), state.recipe.detail_seed), ("brick", None));
+    assert_eq!(state.history.redoable(), 2);
 }

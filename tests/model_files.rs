@@ -61,6 +61,61 @@ fn every_kind_of_wrong_weights_is_refused_by_name() {
     assert!(matches!(refuse(&not_finite), WeightsError::NotFinite { .. }));
 }
 
+/// Another entry for one tensor: its type, shape or place in the data.
+fn with_entry(weights: &[u8], name: &str, change: impl Fn(&mut serde_json::Value)) -> Vec<u8> {
+    with_header(weights, |header| {
+        let mut header: serde_json::Value = serde_json::from_str(header.trim_end()).expect("the header is JSON");
+        change(&mut header[name]);
+        header.to_string()
+    })
+}
+
+#[test]
+fn overlapping_ranges_holes_wrong_types_and_endless_headers_are_refused() {
+    let (config, weights) = files();
+    let refuse = |weights: &[u8]| Model::from_bytes(&config, weights, "m").map(|_| ()).expect_err("it is hostile");
+    let (bias, gain) = ("prior.logits.bias", "tokenizer.encoder.linear_path.weight");
+    let range = |weights: &[u8], name: &str| {
+        let length = u64::from_le_bytes(weights[..8].try_into().expect("eight bytes")) as usize;
+        let header: serde_json::Value = serde_json::from_slice(&weights[8..8 + length]).expect("the header is JSON");
+        [0, 1].map(|at| header[name]["data_offsets"][at].as_u64().expect("a number"))
+    };
+    let [start, end] = range(&weights, bias);
+    let [other, _] = range(&weights, gain);
+    for (what, first, last) in [
+        ("another tensor's data", other, other + end - start),
+        ("a byte of its neighbour", start + 1, end + 1),
+        ("more than the file", start, u64::MAX),
+        ("a range that ends before it starts", end, start),
+        ("too few bytes", start, end - 4),
+        ("nothing", start, start),
+    ] {
+        let hostile = with_entry(&weights, bias, |entry| entry["data_offsets"] = serde_json::json!([first, last]));
+        let error = refuse(&hostile);
+        assert!(matches!(error, WeightsError::Format { .. }), "{what}: {error}");
+        assert!(error.to_string().contains("m/model.safetensors"), "{what}: {error}");
+    }
+    // The same number of bytes under another type: two halves for a float.
+    for (from, to, factor) in [("F32", "F16", 2), ("F32", "I32", 1), ("F32", "BF16", 2)] {
+        let retyped = with_entry(&weights, bias, |entry| {
+            assert_eq!(entry["dtype"], from);
+            entry["dtype"] = to.into();
+            let shape = entry["shape"].as_array_mut().and_then(|shape| shape.last_mut()).expect("a shape");
+            *shape = (shape.as_u64().expect("a number") * factor).into();
+        });
+        let error = refuse(&retyped);
+        let reason = error.to_string();
+        assert!(matches!(error, WeightsError::Mismatch { .. }), "{to}: {reason}");
+        assert!(reason.contains(bias) && reason.contains(to) && reason.contains("F32"), "{reason}");
+    }
+    // A header of many tensors that nobody asked for, and one that is all brackets.
+    let entry = r#""x":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"#;
+    for header in [format!("{{{}", entry.repeat(200_000)), "[".repeat(1 << 20), "{\"a\":".repeat(1 << 18)] {
+        let hostile = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes()].concat();
+        assert!(matches!(refuse(&hostile), WeightsError::Format { .. }), "{}", &header[..20]);
+    }
+}
+
 #[test]
 fn every_flipped_header_byte_gives_an_error_or_an_equal_layout_but_no_panic() {
     let (config, weights) = files();

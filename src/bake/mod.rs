@@ -15,16 +15,19 @@ mod report;
 mod shard;
 pub mod stamp;
 
+pub use crate::export::{FileFormat, FileKind};
 pub use executor::{Device, Executor};
 pub use files::write_atomically;
 pub use list::{RecipeFile, find_recipes};
-pub use report::{BakeReport, BakedFile, FileKind, RecipeReport, Status};
+pub use report::{BakeReport, BakedFile, RecipeReport, Status};
 pub use shard::Shard;
 
+use crate::export;
+use crate::files::read_limited;
 use crate::model::Model;
 use crate::reference::GeneratedTexture;
-use crate::reference::maps::{Picture, derive};
-use crate::sampling::{MapKind, MapRules, Plan, Recipe, plan};
+use crate::reference::maps::Picture;
+use crate::sampling::{CuratedList, MapRules, Plan, Recipe, RecipeError, plan};
 use stamp::Stamp;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -61,6 +64,10 @@ pub struct BakeOptions {
     pub output: PathBuf,
     /// Whether normal, occlusion-roughness-metallic and height maps are derived from each texture. Default false.
     pub maps: bool,
+    /// How they are encoded. Default PNG.
+    pub format: FileFormat,
+    /// The only recipes that may be baked; others fail. Default none: all may.
+    pub curated: Option<CuratedList>,
     /// Part of the list. Default all.
     pub shard: Shard,
     /// Whether what is up to date is baked again. Default false.
@@ -70,9 +77,17 @@ pub struct BakeOptions {
 }
 
 impl BakeOptions {
-    /// Everything into `output`, without maps.
+    /// Everything into `output`, as PNG without maps.
     pub fn new(output: impl Into<PathBuf>) -> Self {
-        Self { output: output.into(), maps: false, shard: Shard::ALL, force: false, dry_run: false }
+        Self {
+            output: output.into(),
+            maps: false,
+            format: FileFormat::Png,
+            curated: None,
+            shard: Shard::ALL,
+            force: false,
+            dry_run: false,
+        }
     }
 }
 
@@ -89,7 +104,7 @@ pub fn bake(
     for file in recipes.iter().filter(|file| options.shard.contains(&file.name)) {
         before(file);
         let start = Instant::now();
-        let texture = options.output.join(format!("{}.png", file.name));
+        let texture = options.output.join(export::file_name(&file.name, FileKind::Colour, options.format));
         let mut report = RecipeReport::new(&file.path, &texture);
         if let Err(reason) = bake_recipe(model, file, options, executor, &mut report) {
             report.status = Status::Failed;
@@ -115,10 +130,12 @@ fn bake_recipe(
         return Err(format!("{here} and {there} would be baked into the same texture: rename one of them"));
     }
     let recipe = read_recipe(&file.path)?;
+    let refused = |error: RecipeError| format!("{}: {error}", file.path.display());
+    options.curated.as_ref().map_or(Ok(()), |list| list.check(&recipe)).map_err(refused)?;
     // The plan checks every field against the model.
-    let plan = plan(model, &recipe).map_err(|error| format!("{}: {error}", file.path.display()))?;
+    let plan = plan(model, &recipe).map_err(refused)?;
     report.key = Some(stamp::key(&recipe, model));
-    let outputs = outputs(&file.name, options.maps);
+    let outputs = outputs(&file.name, options);
     let place = options.output.join(format!("{}.{}", file.name, stamp::EXTENSION));
     let found = Stamp::read(&place).filter(|found| Some(&found.key) == report.key.as_ref());
     if let Some(found) = found.filter(|found| !options.force && found.is_sound(&options.output, &outputs)) {
@@ -138,20 +155,28 @@ fn bake_recipe(
     Ok(())
 }
 
-fn read_recipe(path: &Path) -> Result<Recipe, String> {
-    let failure = |error: std::io::Error| format!("{}: {error}", path.display());
-    let bytes = std::fs::metadata(path).map_err(failure)?.len();
-    if bytes > MAX_RECIPE_BYTES {
-        return Err(format!("{} has {bytes} bytes, more than the {MAX_RECIPE_BYTES} of any recipe", path.display()));
+/// The list of these recipes, for [`BakeOptions::curated`] and
+/// [`DisconPlugin::curated`](crate::plugin::DisconPlugin::curated).
+///
+/// # Errors
+/// The first file that is no recipe, and why.
+pub fn curate(recipes: &[RecipeFile]) -> Result<CuratedList, String> {
+    let mut list = CuratedList::default();
+    for file in recipes {
+        list.add(&file.name, &read_recipe(&file.path)?);
     }
-    let content = std::fs::read(path).map_err(failure)?;
+    Ok(list)
+}
+
+fn read_recipe(path: &Path) -> Result<Recipe, String> {
+    let content = read_limited(path, MAX_RECIPE_BYTES).map_err(|error| format!("{}: {error}", path.display()))?;
     Recipe::parse(&content, &path.display().to_string()).map_err(|error| error.to_string())
 }
 
 /// Names of the files of a texture in the output folder, with `/` between folders.
-fn outputs(name: &str, maps: bool) -> Vec<(FileKind, String)> {
-    let kinds = if maps { &FileKind::ALL[..] } else { &FileKind::ALL[..1] };
-    kinds.iter().map(|kind| (*kind, format!("{name}{}.png", kind.suffix()))).collect()
+fn outputs(name: &str, options: &BakeOptions) -> Vec<(FileKind, String)> {
+    let kinds = if options.maps { &FileKind::ALL[..] } else { &FileKind::ALL[..1] };
+    kinds.iter().map(|kind| (*kind, export::file_name(name, *kind, options.format))).collect()
 }
 
 /// Writes the pictures and gives their stamp.
@@ -167,16 +192,9 @@ fn write_files(
     let rules = MapRules::default();
     let mut stamp = Stamp::new(key);
     for (kind, name) in outputs {
-        let png = match kind {
-            FileKind::Colour => files::png(&texture.pixels, texture)?,
-            FileKind::Normal => files::png(&derive(picture, MapKind::Normal, &rules), texture)?,
-            FileKind::OcclusionRoughnessMetallic => {
-                files::png(&derive(picture, MapKind::OcclusionRoughnessMetallic, &rules), texture)?
-            }
-            FileKind::Height => files::png(&derive(picture, MapKind::Height, &rules), texture)?,
-        };
-        write_atomically(&options.output.join(name), &png)?;
-        stamp.add(name, &png);
+        let bytes = export::encode(picture, &rules, *kind, options.format).map_err(|error| error.to_string())?;
+        write_atomically(&options.output.join(name), &bytes)?;
+        stamp.add(name, &bytes);
     }
     Ok(stamp)
 }

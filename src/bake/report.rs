@@ -2,6 +2,7 @@
 
 use super::stamp::Stamp;
 use super::{BakeOptions, Executor};
+use crate::export::FileKind;
 use crate::model::Model;
 use crate::sampling::KERNEL_VERSION;
 use serde::Serialize;
@@ -22,35 +23,6 @@ pub enum Status {
     /// There is no new texture.
     #[serde(rename = "failed")]
     Failed,
-}
-
-/// What a file shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FileKind {
-    /// The texture itself.
-    Colour,
-    /// Directions, y up (OpenGL).
-    Normal,
-    /// Occlusion, roughness and metallic in red, green and blue, as glTF packs them.
-    OcclusionRoughnessMetallic,
-    /// Height, 1 is the top.
-    Height,
-}
-
-impl FileKind {
-    /// The texture, then its maps.
-    pub const ALL: [Self; 4] = [Self::Colour, Self::Normal, Self::OcclusionRoughnessMetallic, Self::Height];
-
-    /// End of the file's name before `.png`.
-    pub fn suffix(self) -> &'static str {
-        match self {
-            Self::Colour => "",
-            Self::Normal => "_normal",
-            Self::OcclusionRoughnessMetallic => "_orm",
-            Self::Height => "_height",
-        }
-    }
 }
 
 /// A file of a texture.

@@ -1,7 +1,7 @@
 //! What a texture was made of, beside it: decides whether it is up to date.
 
 use super::files::write_atomically;
-use super::report::FileKind;
+use crate::export::FileKind;
 use crate::model::Model;
 use crate::sampling::{KERNEL_VERSION, Recipe};
 use serde::{Deserialize, Serialize};

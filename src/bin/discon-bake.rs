@@ -1,11 +1,14 @@
 //! Recipes in, textures out, for build scripts.
 
 use bevy_discon::bake::{
-    BakeOptions, BakeReport, Device, Executor, RecipeFile, Shard, Status, bake, find_recipes, write_atomically,
+    BakeOptions, BakeReport, Device, Executor, FileFormat, RecipeFile, Shard, Status, bake, curate, find_recipes,
+    write_atomically,
 };
 use bevy_discon::model::Model;
-use clap::Parser;
+use bevy_discon::sampling::CuratedList;
+use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
+use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -16,9 +19,35 @@ const USAGE: u8 = 2;
 #[command(
     version,
     about = "Bakes recipes into textures, skipping what is up to date.",
-    after_help = "Exit codes: 0 all is well, 1 a recipe failed, 2 the bake could not start."
+    after_help = "Exit codes: 0 all is well, 1 a recipe failed, 2 the bake could not start.",
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
 )]
 struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    bake: Option<Bake>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Writes the list of recipes for `--curated`: a build with it makes these and no others.
+    Curate(Curate),
+}
+
+#[derive(Args)]
+struct Curate {
+    /// Recipes (`NAME.discon.ron`, `NAME.discon`) and folders of them.
+    #[arg(required = true)]
+    recipes: Vec<PathBuf>,
+    /// The list.
+    #[arg(short, long)]
+    output: PathBuf,
+}
+
+#[derive(Args)]
+struct Bake {
     /// Recipes (`NAME.discon.ron`, `NAME.discon`) and folders of them.
     #[arg(required = true)]
     recipes: Vec<PathBuf>,
@@ -31,10 +60,16 @@ struct Arguments {
     /// Where to run.
     #[arg(long, value_enum, default_value_t = Device::Auto)]
     device: Device,
-    /// Also writes `NAME_normal.png`, `NAME_orm.png` (occlusion, roughness, metallic) and `NAME_height.png`, derived
-    /// from the colours.
+    /// Also writes `NAME_normal`, `NAME_orm` (occlusion, roughness, metallic) and `NAME_height`, derived from the
+    /// colours.
     #[arg(long)]
     maps: bool,
+    /// How files are encoded.
+    #[arg(long, value_enum, default_value_t = FileFormat::Png)]
+    format: FileFormat,
+    /// Refuses recipes that are not on this list, see `discon-bake curate`.
+    #[arg(long, value_name = "LIST")]
+    curated: Option<PathBuf>,
     /// Part of the bake, I/N: all parts together make what one bake without this makes.
     #[arg(long, default_value_t = Shard::ALL)]
     shard: Shard,
@@ -50,9 +85,15 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
-        Ok(report) if report.failed > 0 => ExitCode::FAILURE,
-        Ok(_) => ExitCode::SUCCESS,
+    let arguments = Arguments::parse();
+    let failed = match (arguments.command, arguments.bake) {
+        (Some(Command::Curate(arguments)), _) => write_list(&arguments).map(|()| 0),
+        (None, Some(arguments)) => run(&arguments).map(|report| report.failed),
+        (None, None) => Err("expected recipes and --output, or a command; see --help".into()),
+    };
+    match failed {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("discon-bake: {error}");
             ExitCode::from(USAGE)
@@ -60,12 +101,21 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments) -> Result<BakeReport, Box<dyn std::error::Error>> {
+fn write_list(arguments: &Curate) -> Result<(), Box<dyn Error>> {
+    let list = curate(&find_recipes(&arguments.recipes)?)?;
+    write_atomically(&arguments.output, list.to_ron().as_bytes())?;
+    println!("{} recipes in {}", list.len(), arguments.output.display());
+    Ok(())
+}
+
+fn run(arguments: &Bake) -> Result<BakeReport, Box<dyn Error>> {
     let recipes = find_recipes(&arguments.recipes)?;
     let model = Model::load(&arguments.model)?;
     let options = BakeOptions {
         output: arguments.output.clone(),
         maps: arguments.maps,
+        format: arguments.format,
+        curated: arguments.curated.as_deref().map(CuratedList::load).transpose()?,
         shard: arguments.shard,
         force: arguments.force,
         dry_run: arguments.dry_run,

@@ -4,7 +4,7 @@ use super::state::EditorState;
 use crate::model::config::TOKEN_PIXELS;
 use crate::sampling::recipe::{MAX_ROUNDS, SIZE_RANGE};
 use crate::sampling::{Recipe, Tiling};
-use bevy_egui::egui::{self, DragValue, RichText, ScrollArea, Slider};
+use bevy_egui::egui::{self, DragValue, RichText, ScrollArea, Slider, TextEdit};
 
 /// The classes of the model as a list.
 pub fn classes(ui: &mut egui::Ui, state: &mut EditorState) {
@@ -60,12 +60,52 @@ fn row(ui: &mut egui::Ui, name: &str, hint: &str, widget: impl FnOnce(&mut egui:
 }
 
 fn seeds(ui: &mut egui::Ui, recipe: &mut Recipe, styles: u32) {
-    row(ui, "seed", "Seed of style, structure and detail", |ui| ui.add(DragValue::new(&mut recipe.seed).speed(0.1)));
+    row(ui, "seed", "Seed of style, structure and detail", |ui| {
+        ui.vertical(|ui| seed(ui, "seed", &mut recipe.seed)).inner
+    });
     row(ui, "detail seed", "Seed of the detail alone", |ui| {
-        optional(ui, &mut recipe.detail_seed, recipe.seed, 0..=u64::MAX)
+        optional(ui, &mut recipe.detail_seed, recipe.seed, |ui, value| {
+            ui.vertical(|ui| seed(ui, "detail seed", value)).inner
+        })
     });
     let last = styles.saturating_sub(1);
-    row(ui, "style", "Row of the style bank: colours and contrast", |ui| optional(ui, &mut recipe.style, 0, 0..=last));
+    row(ui, "style", "Row of the style bank: colours and contrast", |ui| {
+        let number = |ui: &mut egui::Ui, value: &mut u32| ui.add(DragValue::new(value).speed(0.1).range(0..=last));
+        optional(ui, &mut recipe.style, 0, number)
+    });
+}
+
+/// A whole number of 64 bits as text, and the numbers beside it: widgets for numbers hold 53 bits and would lose
+/// digits.
+fn seed(ui: &mut egui::Ui, label: &str, value: &mut u64) -> egui::Response {
+    let id = ui.make_persistent_id(label);
+    // What is being typed is kept as long as it is no number; else the value may have changed by other means.
+    let typed: Option<String> = ui.data(|data| data.get_temp(id));
+    let mut text = typed.filter(|text| text.parse::<u64>().is_err()).unwrap_or_else(|| value.to_string());
+    let field = ui.horizontal(|ui| {
+        let field = ui.add(TextEdit::singleline(&mut text).id(id.with("text")).desired_width(150.0));
+        if let Ok(number) = text.parse() {
+            *value = number;
+        }
+        for (sign, name, step) in [("-", format!("{label} before"), u64::MAX), ("+", format!("next {label}"), 1)] {
+            let button = ui.small_button(sign);
+            button.widget_info(|| egui::WidgetInfo::labeled(egui::WidgetType::Button, true, &name));
+            if button.clicked() {
+                *value = value.wrapping_add(step);
+            }
+        }
+        field
+    });
+    if text.parse::<u64>().is_err() {
+        let text = format!("the {label} is a whole number from 0 to {}", u64::MAX);
+        ui.colored_label(ui.visuals().error_fg_color, text);
+    }
+    if field.inner.has_focus() {
+        ui.data_mut(|data| data.insert_temp(id, text));
+    } else {
+        ui.data_mut(|data| data.remove::<String>(id));
+    }
+    field.inner
 }
 
 fn shape(ui: &mut egui::Ui, recipe: &mut Recipe) {
@@ -109,17 +149,17 @@ fn shape(ui: &mut egui::Ui, recipe: &mut Recipe) {
 }
 
 /// A number that may be left to the seed.
-fn optional<Number: egui::emath::Numeric>(
+fn optional<Number>(
     ui: &mut egui::Ui,
     value: &mut Option<Number>,
     start: Number,
-    range: std::ops::RangeInclusive<Number>,
+    widget: impl FnOnce(&mut egui::Ui, &mut Number) -> egui::Response,
 ) -> egui::Response {
     ui.horizontal(|ui| {
         let mut own = value.is_some();
         let mut response = ui.checkbox(&mut own, if value.is_some() { "" } else { "by seed" });
         match value {
-            Some(number) if own => response = ui.add(DragValue::new(number).speed(0.1).range(range)),
+            Some(number) if own => response = widget(ui, number),
             Some(_) => *value = None,
             None if own => *value = Some(start),
             None => {}

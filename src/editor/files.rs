@@ -1,6 +1,7 @@
 //! Presets: recipes in text form.
 
 use super::state::{EditorAction, EditorState, Notice};
+use crate::files::{read_limited, write_atomically};
 use crate::sampling::Recipe;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,13 +32,7 @@ pub fn save_preset(folder: &Path, name: &str, recipe: &Recipe) -> Result<PathBuf
     // Tokens stay on one line.
     let style = ron::ser::PrettyConfig::new().depth_limit(1);
     let text = ron::ser::to_string_pretty(recipe, style).map_err(|error| format!("{}: {error}", path.display()))?;
-    fs::create_dir_all(folder).map_err(failure)?;
-    // Whoever watches the folder sees the old file or the new.
-    let partial = folder.join(format!(".{name}.{}.partial", std::process::id()));
-    fs::write(&partial, text + "\n").and_then(|()| fs::rename(&partial, &path)).map_err(|error| {
-        fs::remove_file(&partial).ok();
-        failure(error)
-    })?;
+    write_atomically(&path, (text + "\n").as_bytes()).map_err(failure)?;
     Ok(path)
 }
 
@@ -48,20 +43,17 @@ pub fn save_preset(folder: &Path, name: &str, recipe: &Recipe) -> Result<PathBuf
 pub fn load_preset(folder: &Path, name: &str) -> Result<Recipe, String> {
     check_name(name)?;
     let path = folder.join(format!("{name}{EXTENSION}"));
-    let failure = |error: std::io::Error| format!("{}: {error}", path.display());
-    let bytes = fs::metadata(&path).map_err(failure)?.len();
-    if bytes > MAX_BYTES {
-        return Err(format!("{} has {bytes} bytes, more than the {MAX_BYTES} of any preset", path.display()));
-    }
-    Recipe::parse(&fs::read(&path).map_err(failure)?, &path.display().to_string()).map_err(|error| error.to_string())
+    let content = read_limited(&path, MAX_BYTES).map_err(|error| format!("{}: {error}", path.display()))?;
+    Recipe::parse(&content, &path.display().to_string()).map_err(|error| error.to_string())
 }
 
-fn check_name(name: &str) -> Result<(), String> {
+/// Whether a name is one of a file on every system.
+pub(super) fn check_name(name: &str) -> Result<(), String> {
     let legal = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | ' ');
     if (1..=MAX_NAME).contains(&name.len()) && name.chars().all(legal) {
         return Ok(());
     }
-    Err(format!("preset \"{name}\": expected a name of 1 to {MAX_NAME} letters, digits, spaces, `_` or `-`"))
+    Err(format!("\"{name}\": expected a name of 1 to {MAX_NAME} letters, digits, spaces, `_` or `-`"))
 }
 
 /// Carries out what was asked for about presets, and leaves the other actions.

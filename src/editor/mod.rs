@@ -4,6 +4,7 @@
 //! it. The panel is a function of plain data, [`EditorState`]: it changes the recipe in it and notes what it asks the app
 //! to do as [`EditorAction`]s, which the plugin's systems carry out. So it can be tested without a window.
 
+mod export;
 mod fields;
 mod files;
 mod gallery;
@@ -16,6 +17,8 @@ mod picture;
 mod state;
 mod systems;
 
+pub use crate::export::FileFormat;
+pub use export::export_picture;
 pub use files::{carry_out_file_actions, list_presets, load_preset, save_preset};
 pub use history::History;
 pub use panel::panel;
@@ -45,6 +48,8 @@ pub struct DisconEditorPlugin {
     /// Folder of the presets, `NAME.discon.ron`, made if it is missing. A relative path starts at the folder that holds
     /// `assets/`. Default `assets/recipes`, so that presets are assets.
     pub folder: PathBuf,
+    /// Folder of exported textures, as above. Default `assets/textures`.
+    pub export_folder: PathBuf,
     /// Whether the plugin opens a window. Without it the app calls [`panel()`]. Default true.
     pub window: bool,
 }
@@ -56,7 +61,12 @@ impl DisconEditorPlugin {
 
 impl Default for DisconEditorPlugin {
     fn default() -> Self {
-        Self { recipe: Recipe::new("brick"), folder: "assets/recipes".into(), window: true }
+        Self {
+            recipe: Recipe::new("brick"),
+            folder: "assets/recipes".into(),
+            export_folder: "assets/textures".into(),
+            window: true,
+        }
     }
 }
 
@@ -65,14 +75,25 @@ impl Plugin for DisconEditorPlugin {
         if !app.is_plugin_added::<EguiPlugin>() {
             app.add_plugins(EguiPlugin::default());
         }
-        let folder = bevy::asset::io::file::FileAssetReader::get_base_path().join(&self.folder);
-        let mut state = EditorState::new(self.recipe.clone(), folder);
+        let base = bevy::asset::io::file::FileAssetReader::get_base_path();
+        let mut state = EditorState::new(self.recipe.clone(), base.join(&self.folder));
+        state.export_folder = base.join(&self.export_folder);
         state.presets = list_presets(&state.folder);
-        app.insert_resource(state).init_resource::<systems::EditorTextures>().add_systems(
-            Update,
-            // Actions first, so that what they start is shown in the same frame.
-            (systems::follow_model, systems::carry_out_actions, systems::take_tokens, systems::follow_textures).chain(),
-        );
+        app.insert_resource(state)
+            .init_resource::<systems::EditorTextures>()
+            .init_resource::<export::Exports>()
+            .add_systems(
+                Update,
+                // Actions first, so that what they start is shown in the same frame.
+                (
+                    systems::follow_model,
+                    systems::carry_out_actions,
+                    systems::take_tokens,
+                    systems::follow_textures,
+                    export::finish_exports,
+                )
+                    .chain(),
+            );
         if self.window {
             app.add_systems(EguiPrimaryContextPass, systems::show_window);
         }

@@ -2,6 +2,7 @@
 
 use super::state::{EditorAction, EditorState, Notice};
 use super::{fields, gallery, painter, picture};
+use crate::export::FileFormat;
 use crate::request::TextureState;
 use bevy_egui::egui::{self, Button, ProgressBar, RichText, ScrollArea, TextEdit};
 
@@ -20,6 +21,8 @@ pub fn panel(ui: &mut egui::Ui, state: &mut EditorState) {
             fields::classes(ui, state);
             fields::fields(ui, state);
             presets(ui, state);
+            export(ui, state);
+            notice(ui, state);
         });
         ui.separator();
         ui.vertical(|ui| {
@@ -37,11 +40,14 @@ pub fn panel(ui: &mut egui::Ui, state: &mut EditorState) {
 /// Records what the widgets have changed, and asks for the new picture once nothing is being dragged.
 fn note_changes(ui: &egui::Ui, state: &mut EditorState, before: crate::sampling::Recipe) {
     let dragged = ui.ctx().dragged_id().map(|id| id.value());
-    if dragged.is_none() {
+    // What is typed into one field is one change.
+    let typed = ui.memory(|memory| memory.focused()).filter(|_| ui.ctx().text_edit_focused());
+    let group = dragged.or(typed.map(|id| id.value()));
+    if group.is_none() {
         state.history.end_group();
     }
     if state.recipe != before {
-        state.history.record(before, dragged);
+        state.history.record(before, group);
     }
     let new = state.asked.as_ref() != Some(&state.recipe);
     if state.live && new && dragged.is_none() && state.model.is_some() {
@@ -129,6 +135,34 @@ fn presets(ui: &mut egui::Ui, state: &mut EditorState) {
             }
         });
     });
+}
+
+/// The picture and its maps as files, under the name of the preset.
+fn export(ui: &mut egui::Ui, state: &mut EditorState) {
+    ui.add_space(6.0);
+    ui.label(RichText::new("Export").strong());
+    ui.horizontal(|ui| {
+        ui.radio_value(&mut state.export_format, FileFormat::Png, "PNG");
+        let hint = "BC7 blocks with mip levels, as GPUs read them";
+        ui.radio_value(&mut state.export_format, FileFormat::Ktx2, "KTX2").on_hover_text(hint);
+        let ready = matches!(state.picture.state, Some(TextureState::Ready(_)));
+        let hint = format!(
+            "Colour, normal, occlusion-roughness-metallic and height, under the name above, in {}",
+            state.export_folder.display()
+        );
+        let button = Button::new("Export maps");
+        if ui.add_enabled(ready && state.exporting == 0, button).on_hover_text(hint).clicked() {
+            state.ask(EditorAction::Export(state.preset_name.clone(), state.export_format));
+        }
+        if state.exporting > 0 {
+            ui.spinner();
+        }
+    });
+}
+
+/// What happened last.
+fn notice(ui: &mut egui::Ui, state: &EditorState) {
+    ui.add_space(4.0);
     match &state.notice {
         Some(Notice::Done(text)) => ui.label(text),
         Some(Notice::Failed(reason)) => ui.colored_label(ui.visuals().error_fg_color, reason),

@@ -1,6 +1,7 @@
 //! What the editor knows: plain data, without a window or a GPU.
 
 use super::history::History;
+use crate::export::FileFormat;
 use crate::model::Model;
 use crate::request::TextureState;
 use crate::sampling::{Recipe, RecipeError};
@@ -29,6 +30,8 @@ pub enum EditorAction {
     SavePreset(String),
     /// Load the preset of this name.
     LoadPreset(String),
+    /// Export the picture and its derived maps under this name.
+    Export(String, FileFormat),
 }
 
 /// A texture as the panel shows it.
@@ -113,6 +116,12 @@ pub struct EditorState {
     pub presets: Vec<String>,
     /// Name to save under.
     pub preset_name: String,
+    /// Folder of exported textures.
+    pub export_folder: PathBuf,
+    /// How they are encoded.
+    pub export_format: FileFormat,
+    /// Exports that are not finished.
+    pub exporting: usize,
     /// What happened last.
     pub notice: Option<Notice>,
     /// What the app has to do next, in order.
@@ -139,6 +148,9 @@ impl EditorState {
             brush: 0,
             folder: folder.into(),
             presets: Vec::new(),
+            export_folder: PathBuf::new(),
+            export_format: FileFormat::default(),
+            exporting: 0,
             notice: None,
             actions: Vec::new(),
         }

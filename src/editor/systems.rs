@@ -1,5 +1,6 @@
 //! The editor in an app: carries out actions and shows how far textures are.
 
+use super::export::start_export;
 use super::files::carry_out_file_actions;
 use super::panel::panel;
 use super::state::{EditorAction, EditorState, ShownTexture, Thumbnail};
@@ -36,6 +37,7 @@ pub fn carry_out_actions(
     mut state: ResMut<EditorState>,
     mut textures: ResMut<EditorTextures>,
     mut generator: TextureGenerator,
+    mut commands: Commands,
 ) {
     if state.actions.is_empty() {
         return;
@@ -66,6 +68,9 @@ pub fn carry_out_actions(
                         generator.cancel(image);
                     }
                 }
+            }
+            EditorAction::Export(name, format) => {
+                start_export(name, format, &mut state, &textures, &mut commands);
             }
             // Done above.
             EditorAction::SavePreset(_) | EditorAction::LoadPreset(_) => {}

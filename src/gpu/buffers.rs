@@ -27,7 +27,7 @@ pub struct JobUniform {
 }
 
 impl Buffers {
-    /// Makes the buffers, with the state and job uniform of `shared` if given.
+    /// Makes the buffers, with the state and job uniform of `shared` if given. [`Buffers::fill`] has to follow.
     pub fn new(device: &wgpu::Device, recording: &Recording, shared: Option<&Self>) -> Self {
         use wgpu::BufferUsages as Usage;
         let storage = Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST;
@@ -39,32 +39,37 @@ impl Buffers {
                 mapped_at_creation: false,
             })
         };
-        let filled = |label: &str, bytes: &[u8], usage: Usage| {
-            let size = bytes.len().next_multiple_of(ALIGNMENT).max(ALIGNMENT) as u64;
-            let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: true };
-            let buffer = device.create_buffer(&descriptor);
-            // wgpu panics on empty ranges, so the whole buffer is mapped.
-            buffer.get_mapped_range_mut(..).slice(..bytes.len()).copy_from_slice(bytes);
-            buffer.unmap();
-            buffer
-        };
-        let mut params = vec![0u8; ALIGNMENT * recording.params.len()];
-        for (block, words) in params.chunks_exact_mut(ALIGNMENT).zip(&recording.params) {
-            block[..4 * PARAM_WORDS].copy_from_slice(bytemuck::cast_slice(words));
-        }
         Self {
             pool: recording.pool.iter().map(|bytes| buffer("discon activation", *bytes, storage)).collect(),
             state: std::array::from_fn(|index| match shared {
                 Some(shared) => shared.state[index].clone(),
                 None => buffer("discon state", recording.state_bytes[index], storage),
             }),
-            constants: filled("discon constants", &recording.constants, Usage::STORAGE),
-            params: filled("discon params", &params, Usage::UNIFORM),
+            constants: buffer("discon constants", recording.constants.len() as u64, Usage::STORAGE | Usage::COPY_DST),
+            params: buffer(
+                "discon params",
+                (ALIGNMENT * recording.params.len()) as u64,
+                Usage::UNIFORM | Usage::COPY_DST,
+            ),
             job: match shared {
                 Some(shared) => shared.job.clone(),
                 None => buffer("discon job", size_of::<JobUniform>() as u64, Usage::UNIFORM | Usage::COPY_DST),
             },
             unused: buffer("discon unused", ALIGNMENT as u64, Usage::STORAGE),
         }
+    }
+
+    /// Writes what never changes. Only into sound buffers: wgpu gives the device up if it has no memory for what is on
+    /// its way.
+    pub fn fill(&self, queue: &wgpu::Queue, recording: &Recording) {
+        let mut params = vec![0u8; ALIGNMENT * recording.params.len()];
+        for (block, words) in params.chunks_exact_mut(ALIGNMENT).zip(&recording.params) {
+            block[..4 * PARAM_WORDS].copy_from_slice(bytemuck::cast_slice(words));
+        }
+        // Copies are of whole words.
+        let mut constants = recording.constants.clone();
+        constants.resize(constants.len().next_multiple_of(4), 0);
+        queue.write_buffer(&self.constants, 0, &constants);
+        queue.write_buffer(&self.params, 0, &params);
     }
 }

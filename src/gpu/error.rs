@@ -56,7 +56,7 @@ pub enum GpuError {
 /// Runs `make` and turns the device's validation and memory errors into `fail(message)`.
 ///
 /// Without a scope wgpu reports them to a handler that ends the program by default.
-pub(super) fn checked<T>(
+pub(crate) fn checked<T>(
     device: &wgpu::Device,
     make: impl FnOnce() -> T,
     fail: impl FnOnce(String) -> GpuError,

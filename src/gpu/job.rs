@@ -61,6 +61,7 @@ impl JobSlot {
         recording: Arc<Recording>,
         buffers: Buffers,
     ) -> Result<Self, GpuError> {
+        checked(device, || buffers.fill(weights.queue(), &recording), GpuError::Device)?;
         let mut binder = Binder::new(device, pipelines, weights, &recording, &buffers);
         let bind = || recording.dispatches.iter().map(|dispatch| binder.bind(dispatch)).collect::<Result<_, _>>();
         let calls: Vec<Call> = checked(device, bind, GpuError::Device)??;

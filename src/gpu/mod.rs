@@ -32,6 +32,7 @@ mod sample_ops;
 mod weights;
 
 pub use error::GpuError;
+pub(crate) use error::checked;
 pub use headless::Gpu;
 pub use image_target::{ImageTarget, MipChain};
 pub use job::JobSlot;

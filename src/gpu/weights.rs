@@ -16,6 +16,8 @@ const MAX_BUFFER_BYTES: u64 = 128 << 20;
 /// All parameters of a model that kernels read.
 #[derive(Debug)]
 pub struct GpuWeights {
+    /// The queue of their device.
+    queue: wgpu::Queue,
     buffers: Vec<wgpu::Buffer>,
     /// Buffer, offset and size of each parameter; `None` for those that only the host reads.
     places: Vec<Option<(usize, u64, u64)>>,
@@ -49,9 +51,17 @@ impl GpuWeights {
             contents[buffer].extend_from_slice(&bytes);
             places.push(Some((buffer, start as u64, size)));
         }
-        let upload = || contents.iter().map(|bytes| upload_one(device, queue, bytes)).collect();
-        let buffers = checked(device, upload, GpuError::Device)?;
-        Ok(Self { buffers, places })
+        let make = || contents.iter().map(|bytes| buffer(device, bytes.len())).collect();
+        let buffers: Vec<wgpu::Buffer> = checked(device, make, GpuError::Device)?;
+        // Only into sound buffers: wgpu gives the device up if it has no memory for what is on its way.
+        let upload = || buffers.iter().zip(&contents).for_each(|(buffer, bytes)| queue.write_buffer(buffer, 0, bytes));
+        checked(device, upload, GpuError::Device)?;
+        Ok(Self { queue: queue.clone(), buffers, places })
+    }
+
+    /// The queue of their device.
+    pub(super) fn queue(&self) -> &wgpu::Queue {
+        &self.queue
     }
 
     /// Bytes on the device.
@@ -65,15 +75,13 @@ impl GpuWeights {
     }
 }
 
-fn upload_one(device: &wgpu::Device, queue: &wgpu::Queue, bytes: &[u8]) -> wgpu::Buffer {
-    let buffer = device.create_buffer(&wgpu::BufferDescriptor {
+fn buffer(device: &wgpu::Device, bytes: usize) -> wgpu::Buffer {
+    device.create_buffer(&wgpu::BufferDescriptor {
         label: Some("discon weights"),
-        size: bytes.len().max(ALIGNMENT) as u64,
+        size: bytes.max(ALIGNMENT) as u64,
         usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST,
         mapped_at_creation: false,
-    });
-    queue.write_buffer(&buffer, 0, bytes);
-    buffer
+    })
 }
 
 /// A parameter as kernels read it.

@@ -6,6 +6,7 @@
 use super::Discon;
 use super::config::{ConfigError, ModelConfig};
 use super::params::{Init, ParamId, ParamTable, Role};
+use crate::files;
 use half::f16;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::path::{Path, PathBuf};
@@ -220,15 +221,12 @@ impl Model {
             let path = path.to_path_buf();
             move |source| WeightsError::Io { path, source }
         };
-        std::fs::create_dir_all(folder).map_err(io(folder))?;
         let text = ron::ser::to_string_pretty(&self.discon.config, ron::ser::PrettyConfig::default())
             .map_err(|error| WeightsError::Syntax { path: folder.join(CONFIG_FILE), message: error.to_string() })?;
         let bytes = self.to_safetensors()?;
         for (name, content) in [(CONFIG_FILE, text.as_bytes()), (WEIGHTS_FILE, bytes.as_slice())] {
             let path = folder.join(name);
-            let partial = folder.join(format!("{name}.partial"));
-            std::fs::write(&partial, content).map_err(io(&partial))?;
-            std::fs::rename(&partial, &path).map_err(io(&path))?;
+            files::write_atomically(&path, content).map_err(io(&path))?;
         }
         Ok(())
     }
@@ -273,7 +271,7 @@ fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>, WeightsError> {
     if found > limit {
         return Err(WeightsError::TooLarge { path: path.to_path_buf(), found, limit });
     }
-    std::fs::read(path).map_err(io)
+    files::read_limited(path, limit).map_err(io)
 }
 
 fn parse_weights(bytes: &[u8], table: &ParamTable, file: &str) -> Result<Weights, WeightsError> {

@@ -1,5 +1,5 @@
 //! Maps derived from a picture, and their mip levels: the twins of `derive_normal`, `derive_orm`, `derive_height` and
-//! `downsample_map`.
+//! `downsample_map`; and the mip levels of the picture itself.
 
 use crate::model::Wrap;
 use crate::sampling::maps::{MapKind, MapRules};
@@ -81,8 +81,45 @@ fn orm(picture: Picture<'_>, x: i64, y: i64, rules: &MapRules) -> [f32; 3] {
     [occlusion, roughness, rules.metallic]
 }
 
+/// One mip level of a picture from the level above it, averaged in linear light: the twin of `downsample`.
+pub fn downsample_colour(finer: &[u8], size: (usize, usize)) -> Vec<u8> {
+    // The transfer functions of IEC 61966-2-1.
+    let decode = |byte: u8| match f32::from(byte) / 255.0 {
+        low if low <= 0.040_45 => low / 12.92,
+        high => ((high + 0.055) / 1.055).powf(2.4),
+    };
+    let encode = |value: f32| match value.clamp(0.0, 1.0) {
+        low if low <= 0.003_130_8 => low * 12.92,
+        high => 1.055 * high.powf(1.0 / 2.4) - 0.055,
+    };
+    let table: [f32; 256] = std::array::from_fn(|byte| decode(byte as u8));
+    means(finer, size, |byte| table[usize::from(byte)], |mean| mean.map(encode))
+}
+
 /// One mip level of a map from the level above it: means of areas; directions get length 1 again.
-pub fn downsample(finer: &[u8], (width, height): (usize, usize), kind: MapKind) -> Vec<u8> {
+pub fn downsample(finer: &[u8], size: (usize, usize), kind: MapKind) -> Vec<u8> {
+    means(
+        finer,
+        size,
+        |byte| f32::from(byte) / 255.0,
+        |mean| match kind {
+            MapKind::Normal => {
+                let n = mean.map(|value| 2.0 * value - 1.0);
+                let length = n.iter().map(|value| value * value).sum::<f32>().sqrt().max(1e-6);
+                n.map(|value| 0.5 + 0.5 * value / length)
+            }
+            MapKind::OcclusionRoughnessMetallic | MapKind::Height => mean,
+        },
+    )
+}
+
+/// The means of the areas that the pixels of a level half as large cover, each `finish`ed.
+fn means(
+    finer: &[u8],
+    (width, height): (usize, usize),
+    value: impl Fn(u8) -> f32,
+    finish: impl Fn([f32; 3]) -> [f32; 3],
+) -> Vec<u8> {
     let (w, h) = ((width / 2).max(1), (height / 2).max(1));
     let mut out = Vec::with_capacity(3 * w * h);
     for y in 0..h {
@@ -91,16 +128,11 @@ pub fn downsample(finer: &[u8], (width, height): (usize, usize), kind: MapKind) 
             for (sy, share_y) in shares(y, height, h) {
                 for (sx, share_x) in shares(x, width, w) {
                     for (channel, mean) in mean.iter_mut().enumerate() {
-                        *mean += share_x * share_y * f32::from(finer[3 * (sy * width + sx) + channel]) / 255.0;
+                        *mean += share_x * share_y * value(finer[3 * (sy * width + sx) + channel]);
                     }
                 }
             }
-            if kind == MapKind::Normal {
-                let n = mean.map(|value| 2.0 * value - 1.0);
-                let length = n.iter().map(|value| value * value).sum::<f32>().sqrt().max(1e-6);
-                mean = n.map(|value| 0.5 + 0.5 * value / length);
-            }
-            out.extend(mean.map(byte));
+            out.extend(finish(mean).map(byte));
         }
     }
     out

@@ -4,8 +4,9 @@ use super::budget::{Phase, work};
 use super::extract::Waiting;
 use super::prepare::{GpuModel, Slot};
 use super::read_back::{PictureReadBack, TokenReadBack};
-use crate::gpu::{GpuError, ImageTarget, JobSlot};
-use crate::request::link::{Goal, Ticket};
+use crate::gpu::{GpuError, ImageTarget, JobSlot, checked};
+use crate::request::DiskCacheFailed;
+use crate::request::link::{Goal, Report, ReportSender, Ticket};
 use crate::sampling::Step;
 use bevy::prelude::*;
 use std::ops::Range;
@@ -190,17 +191,34 @@ impl ActiveJob {
         &mut self,
         device: &wgpu::Device,
         encoder: &mut wgpu::CommandEncoder,
+        sender: &ReportSender,
     ) -> Option<PictureReadBack> {
         let file = self.waiting.job.file.take()?;
-        Some(PictureReadBack::record(device, encoder, &self.texture, file))
+        let folder = file.folder.clone();
+        let failed = |error: GpuError| {
+            sender.send(Report::NotCached(DiskCacheFailed { folder, reason: error.to_string() }));
+        };
+        PictureReadBack::record(device, encoder, &self.texture, file).map_err(failed).ok()
     }
 
     /// Copies the tokens for those who asked for them.
-    pub fn read_tokens(&self, device: &wgpu::Device, encoder: &mut wgpu::CommandEncoder) -> Option<TokenReadBack> {
+    pub fn read_tokens(
+        &self,
+        device: &wgpu::Device,
+        encoder: &mut wgpu::CommandEncoder,
+        sender: &ReportSender,
+    ) -> Option<TokenReadBack> {
         let job = &self.waiting.job;
         let count = job.plan.shape.grid.positions() as u64;
         let tokens = self.slot.full.tokens_buffer();
-        job.read_tokens.then(|| TokenReadBack::record(device, encoder, tokens, count, job.ticket))
+        let failed = |error: GpuError| {
+            // Of a job for more than tokens the picture goes on, and the main world asks for its tokens again.
+            if job.goal == Goal::Tokens {
+                sender.send(Report::Failed(job.ticket, error.to_string()));
+            }
+        };
+        let record = || TokenReadBack::record(device, encoder, tokens, count, job.ticket).map_err(failed).ok();
+        job.read_tokens.then(record).flatten()
     }
 
     /// Stops at the last milestone, keeping its tokens if they are complete.
@@ -209,14 +227,17 @@ impl ActiveJob {
         let tokens = tokens.is_some_and(|part| part < self.part);
         if tokens && self.waiting.tokens.is_none() {
             let source = self.slot.full.tokens_buffer();
-            let kept = device.create_buffer(&wgpu::BufferDescriptor {
+            let descriptor = wgpu::BufferDescriptor {
                 label: Some("discon tokens of a waiting texture"),
                 size: source.size(),
                 usage: wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
                 mapped_at_creation: false,
-            });
-            copy(device, queue, source, &kept);
-            self.waiting.tokens = Some(kept);
+            };
+            // Without memory for them they are sampled again.
+            if let Ok(kept) = checked(device, || device.create_buffer(&descriptor), GpuError::Device) {
+                copy(device, queue, source, &kept);
+                self.waiting.tokens = Some(kept);
+            }
         }
         self.waiting
     }

@@ -6,7 +6,9 @@ use crate::model::Model;
 use crate::request::link::{Report, ReportSender};
 use crate::sampling::PlanShape;
 use bevy::prelude::*;
+use bevy::render::render_asset::RenderAssets;
 use bevy::render::renderer::{RenderAdapterInfo, RenderDevice, RenderQueue};
+use bevy::render::texture::GpuImage;
 use bevy::tasks::{AsyncComputeTaskPool, Task, block_on, poll_once};
 use std::sync::Arc;
 
@@ -153,6 +155,7 @@ pub fn prepare_slots(
     gpu: Res<ModelOnGpu>,
     settings: Res<RenderSettings>,
     device: Res<RenderDevice>,
+    images: Res<RenderAssets<GpuImage>>,
     sender: Res<ReportSender>,
     mut slots: ResMut<Slots>,
     mut queued: ResMut<Queued>,
@@ -177,7 +180,10 @@ pub fn prepare_slots(
             }
         }
     }
-    let Some(next) = queued.next(|_| true).map(|at| &queued.jobs[at]) else { return };
+    // Those that can start come first: one whose texture Bevy has not made must not hold up the others.
+    let exists = |waiting: &Waiting| images.get(waiting.job.ticket.image).is_some();
+    let next = queued.next(exists).or_else(|| queued.next(|_| true));
+    let Some(next) = next.map(|at| &queued.jobs[at]) else { return };
     if !slots.contains(next) {
         let shape = next.job.plan.shape.clone();
         let (model, device) = (model.clone(), device.wgpu_device().clone());

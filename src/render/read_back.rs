@@ -1,10 +1,12 @@
 //! Finished pictures on their way to the disk cache, and tokens to those who asked. Nothing waits for them.
 
-use crate::request::disk::DiskFile;
+use crate::cache::DiskFile;
+use crate::gpu::{GpuError, checked};
+use crate::request::DiskCacheFailed;
 use crate::request::link::{Report, ReportSender, Ticket};
-use bevy::log::{debug, warn};
+use bevy::log::debug;
 use bevy::tasks::IoTaskPool;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A copy of a picture that the GPU has been told to make.
 pub struct PictureReadBack {
@@ -23,20 +25,18 @@ pub fn is_pending() -> bool {
 
 impl PictureReadBack {
     /// Copies level 0 of a texture into a buffer.
+    ///
+    /// # Errors
+    /// A device without enough memory.
     pub fn record(
         device: &wgpu::Device,
         encoder: &mut wgpu::CommandEncoder,
         texture: &wgpu::Texture,
         file: DiskFile,
-    ) -> Self {
+    ) -> Result<Self, GpuError> {
         let (width, height) = (texture.width(), texture.height());
         let row = (4 * width).next_multiple_of(wgpu::COPY_BYTES_PER_ROW_ALIGNMENT);
-        let buffer = device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("discon disk cache"),
-            size: u64::from(row) * u64::from(height),
-            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
+        let buffer = buffer(device, "discon disk cache", u64::from(row) * u64::from(height))?;
         encoder.copy_texture_to_buffer(
             texture.as_image_copy(),
             wgpu::TexelCopyBufferInfo {
@@ -45,36 +45,42 @@ impl PictureReadBack {
             },
             wgpu::Extent3d { width, height, depth_or_array_layers: 1 },
         );
-        Self { buffer, row, file }
+        Ok(Self { buffer, row, file })
     }
 
     /// After the submission: writes the file on a task thread as soon as the copy is done.
-    pub fn submitted(self) {
+    pub fn submitted(self, sender: ReportSender) {
         PENDING.fetch_add(1, Ordering::Relaxed);
         let buffer = self.buffer.clone();
         buffer.map_async(wgpu::MapMode::Read, .., move |result| {
             PENDING.fetch_sub(1, Ordering::Relaxed);
             // Fails when the device was lost; the texture is generated again then.
             if result.is_ok() {
-                IoTaskPool::get().spawn(async move { self.store() }).detach();
+                IoTaskPool::get().spawn(async move { self.store(&sender) }).detach();
             }
         });
     }
 
-    fn store(&self) {
-        static WARNED: AtomicBool = AtomicBool::new(false);
+    fn store(&self, sender: &ReportSender) {
         let used = 4 * self.file.size.0 as usize;
         let mapped = self.buffer.get_mapped_range(..);
         let pixels: Vec<u8> = mapped.chunks_exact(self.row as usize).flat_map(|row| &row[..used]).copied().collect();
         drop(mapped);
         match self.file.write(&pixels) {
             Ok(()) => debug!("texture {} is in the disk cache", self.file.key),
-            Err(error) if !WARNED.swap(true, Ordering::Relaxed) => {
-                warn!("the disk cache in {} cannot be written: {error}", self.file.folder.display());
+            Err(error) => {
+                let folder = self.file.folder.clone();
+                sender.send(Report::NotCached(DiskCacheFailed { folder, reason: error.to_string() }));
             }
-            Err(_) => {}
         }
     }
+}
+
+/// A buffer that the processor can read.
+fn buffer(device: &wgpu::Device, label: &str, size: u64) -> Result<wgpu::Buffer, GpuError> {
+    let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+    let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
+    checked(device, || device.create_buffer(&descriptor), GpuError::Device)
 }
 
 /// A copy of the tokens of a texture that the GPU has been told to make.
@@ -85,21 +91,19 @@ pub struct TokenReadBack {
 
 impl TokenReadBack {
     /// Copies `count` tokens into a buffer.
+    ///
+    /// # Errors
+    /// A device without enough memory.
     pub fn record(
         device: &wgpu::Device,
         encoder: &mut wgpu::CommandEncoder,
         tokens: &wgpu::Buffer,
         count: u64,
         ticket: Ticket,
-    ) -> Self {
-        let buffer = device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("discon tokens"),
-            size: 4 * count,
-            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
+    ) -> Result<Self, GpuError> {
+        let buffer = buffer(device, "discon tokens", 4 * count)?;
         encoder.copy_buffer_to_buffer(tokens, 0, &buffer, 0, Some(4 * count));
-        Self { buffer, ticket }
+        Ok(Self { buffer, ticket })
     }
 
     /// After the submission: reports the tokens as soon as the copy is done.

@@ -134,8 +134,8 @@ fn submit_slice(
     );
     timer.resolve(span, &mut encoder);
     let at = |milestone: Milestone| slice.end == Some(milestone);
-    let tokens = if at(Milestone::Tokens) { job.read_tokens(device, &mut encoder) } else { None };
-    let picture = if at(Milestone::Complete) { job.read_picture(device, &mut encoder) } else { None };
+    let tokens = if at(Milestone::Tokens) { job.read_tokens(device, &mut encoder, &gpu.sender) } else { None };
+    let picture = if at(Milestone::Complete) { job.read_picture(device, &mut encoder, &gpu.sender) } else { None };
     gpu.queue.submit([encoder.finish()]);
     let expected_ms = controller.expected_ms(slice.phase, slice.work);
     timer.submitted(span, &gpu.queue, (slice.phase, slice.work), expected_ms);
@@ -143,7 +143,7 @@ fn submit_slice(
         tokens.submitted(gpu.sender.clone());
     }
     if let Some(picture) = picture {
-        picture.submitted();
+        picture.submitted(gpu.sender.clone());
     }
     (expected_ms, slice.end)
 }

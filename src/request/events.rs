@@ -2,6 +2,7 @@
 
 use crate::sampling::Recipe;
 use bevy::prelude::*;
+use std::path::PathBuf;
 
 /// Where the picture of a texture came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Reflect)]
@@ -20,6 +21,9 @@ pub enum GenerationError {
     /// The model cannot follow the recipe.
     #[error("{0}")]
     Recipe(String),
+    /// The recipe is not on the list of [`DisconPlugin::curated`](crate::plugin::DisconPlugin::curated).
+    #[error("{0}")]
+    NotCurated(String),
     /// There is no model.
     #[error("{0}")]
     Model(String),
@@ -41,7 +45,17 @@ pub enum GenerationError {
     Cancelled,
 }
 
-/// A texture has its picture, in all mip levels. Sent once per request.
+/// The disk cache could not be written, for example because the disk is full. The texture has its picture; the next run
+/// of the program generates it again.
+#[derive(Message, Clone, Debug, PartialEq, Reflect)]
+pub struct DiskCacheFailed {
+    /// The folder of the cache.
+    pub folder: PathBuf,
+    /// What the system said.
+    pub reason: String,
+}
+
+/// A texture has its picture, in all mip levels. Sent once per request, also for equal ones.
 #[derive(Message, Clone, Debug, PartialEq, Reflect)]
 pub struct TextureReady {
     /// The texture.
@@ -71,7 +85,8 @@ pub struct TextureTokens {
     pub recipe: Recipe,
 }
 
-/// A texture stays without picture. Sent once per request.
+/// A texture stays without picture. Sent once per request, also for equal ones. A request whose last handle is dropped
+/// ends without a message.
 #[derive(Message, Clone, Debug, PartialEq, Reflect)]
 pub struct TextureFailed {
     /// The texture.

@@ -5,11 +5,11 @@ use super::events::{GenerationError, TextureSource};
 use super::link::{Command, Outbox};
 use super::store::{Entry, TextureState, TextureStore};
 use super::target::target_image;
-use crate::sampling::Recipe;
+use crate::sampling::{Recipe, RecipeDigest};
 use bevy::prelude::*;
 
 impl Entry {
-    fn new(request: GenerateTexture, hash: [u8; 32], origin: Option<String>) -> Self {
+    fn new(request: GenerateTexture, hash: RecipeDigest, origin: Option<String>) -> Self {
         Self {
             hash,
             origin,
@@ -20,6 +20,7 @@ impl Entry {
             tokens: request.recipe.tokens.clone(),
             tokens_asked: false,
             coarse: false,
+            waiting: 1,
             attempt: 0,
             source: TextureSource::Generated,
             recipe: request.recipe,
@@ -37,7 +38,7 @@ impl TextureStore {
     ) -> Handle<Image> {
         self.news = true;
         self.counts.requests += 1;
-        let hash = hash(&request.recipe);
+        let hash = request.recipe.digest();
         if let Some(image) = self.by_recipe.get(&hash).copied() {
             // Fails when the last handle was dropped in this frame.
             if let Some(handle) = images.get_strong_handle(image) {
@@ -78,11 +79,14 @@ impl TextureStore {
     ) {
         self.news = true;
         self.counts.requests += 1;
-        let hash = hash(&recipe);
+        let hash = recipe.digest();
         let size = recipe.size;
         // Other requests do not share it: a changed file must not change their textures.
         match self.entries.insert(image, Entry::new(recipe.into(), hash, Some(origin))) {
             Some(old) => {
+                if let Some(entry) = self.entries.get_mut(&image) {
+                    entry.waiting += old.waiting;
+                }
                 outbox.0.push(Command::Cancel(image));
                 // Of another size it is a new texture; else the old picture stays until the new one is there.
                 if old.recipe.size != size {
@@ -100,12 +104,16 @@ impl TextureStore {
     /// One more request for a texture that exists.
     fn join(&mut self, image: AssetId<Image>, request: &GenerateTexture, outbox: &mut Outbox) {
         let Some(entry) = self.entries.get_mut(&image) else { return };
+        entry.waiting += 1;
         if request.read_tokens {
             self.to_read.push(image);
         }
         let priority = number(request.priority);
         match &entry.state {
-            TextureState::Failed(GenerationError::Cancelled | GenerationError::TooMany { .. }) => {
+            // What may have passed; a device that can never do it says so again.
+            TextureState::Failed(
+                GenerationError::Cancelled | GenerationError::TooMany { .. } | GenerationError::Gpu(_),
+            ) => {
                 entry.state = TextureState::Waiting;
                 entry.priority = priority;
                 entry.detail = request.detail;
@@ -173,8 +181,4 @@ impl TextureStore {
 /// Priorities that can be ordered.
 fn number(priority: f32) -> f32 {
     if priority.is_nan() { 0.0 } else { priority }
-}
-
-fn hash(recipe: &Recipe) -> [u8; 32] {
-    *blake3::hash(recipe.to_ron().as_bytes()).as_bytes()
 }

@@ -1,6 +1,7 @@
 //! What the main world and the render world say to each other.
 
-use super::disk::DiskFile;
+use super::events::DiskCacheFailed;
+use crate::cache::DiskFile;
 use crate::model::{Model, Wrap};
 use crate::sampling::{MapKind, MapRules, Plan};
 use bevy::prelude::*;
@@ -105,6 +106,8 @@ pub enum Report {
     Failed(Ticket, String),
     /// Milliseconds that the GPU has worked for textures since the last report of this kind: about one frame.
     Spent(f32),
+    /// A picture could not be written into the disk cache.
+    NotCached(DiskCacheFailed),
     /// What the disk cache has for a texture: RGBA bytes of level 0.
     DiskLookup(Ticket, Option<Vec<u8>>),
 }

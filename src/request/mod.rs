@@ -16,7 +16,6 @@
 //! [`Image`]: bevy::image::Image
 
 mod assets;
-pub(crate) mod disk;
 mod entities;
 mod events;
 mod generator;
@@ -37,8 +36,8 @@ pub(crate) use assets::register as register_assets;
 pub use assets::{RecipeFileError, RecipeImageLoader, RecipeLoader};
 pub use entities::{GenerateTexture, GeneratedTexture, TextureDetail, TextureProgress};
 pub use events::{
-    GenerationError, TextureCoarse, TextureFailed, TextureGenerated, TextureNotGenerated, TextureReady, TextureSource,
-    TextureTokens,
+    DiskCacheFailed, GenerationError, TextureCoarse, TextureFailed, TextureGenerated, TextureNotGenerated,
+    TextureReady, TextureSource, TextureTokens,
 };
 pub use generator::TextureGenerator;
 pub use maps::DerivedMaps;

@@ -1,16 +1,19 @@
 //! From reports of the render world and the disk to states, messages and caches.
 
 use super::entities::TextureDetail;
-use super::events::{GenerationError, TextureCoarse, TextureFailed, TextureReady, TextureSource, TextureTokens};
+use super::events::{
+    DiskCacheFailed, GenerationError, TextureCoarse, TextureFailed, TextureReady, TextureSource, TextureTokens,
+};
 use super::generator::TextureGenerator;
 use super::link::{Command, Goal, Inbox, Outbox, Report, Ticket};
 use super::model_source::DisconModel;
 use super::settings::DisconSettings;
 use super::statistics::GPU_MILLISECONDS;
-use super::store::{TextureState, TextureStore};
+use super::store::{Entry, TextureState, TextureStore};
 use super::systems::{KernelVersion, disk_file, generate};
 use bevy::diagnostic::Diagnostics;
 use bevy::prelude::*;
+use std::collections::HashSet;
 
 /// Applies what the render world and the disk have reported.
 pub fn collect_reports(
@@ -19,6 +22,7 @@ pub fn collect_reports(
     settings: Res<DisconSettings>,
     textures: TextureGenerator,
     mut diagnostics: Diagnostics,
+    mut cache_failures: MessageWriter<DiskCacheFailed>,
 ) {
     let TextureGenerator { mut store, mut images, mut outbox, model } = textures;
     for report in inbox.0.try_iter() {
@@ -53,8 +57,15 @@ pub fn collect_reports(
                 let file = disk_file(&settings, model, *version, &entry.hash, entry.recipe.size);
                 generate(&mut store, &mut outbox, &settings, model, ticket, file);
             }
+            Report::NotCached(failure) => {
+                if store.counts.not_cached == 0 {
+                    warn!("the disk cache in {} cannot be written: {}", failure.folder.display(), failure.reason);
+                }
+                store.counts.not_cached += 1;
+                cache_failures.write(failure);
+            }
             Report::Spent(ms) => diagnostics.add_measurement(&GPU_MILLISECONDS, || f64::from(ms)),
-            Report::DeviceReplaced => restore_all(&mut store, &mut outbox, &model),
+            Report::DeviceReplaced => restore_all(&mut store, &mut images, &mut outbox, &model),
         }
     }
 }
@@ -107,7 +118,15 @@ fn fail(store: &mut TextureStore, ticket: Ticket, reason: String) {
 }
 
 /// Fills all textures again: their content was lost with the device.
-fn restore_all(store: &mut TextureStore, outbox: &mut Outbox, model: &DisconModel) {
+fn restore_all(store: &mut TextureStore, images: &mut Assets<Image>, outbox: &mut Outbox, model: &DisconModel) {
+    // Bevy makes the textures again that the lost device had. An image that was new when the device was lost is not among
+    // them, and nobody would tell Bevy of it once more. Textures that exist stay as they are.
+    for image in store.entries.keys().chain(store.maps.keys()) {
+        if let Some(mut image) = images.get_mut(*image) {
+            // Writing tells of a change.
+            _ = &mut *image;
+        }
+    }
     store.unusable = None;
     outbox.0.clear();
     if let Some(model) = model.get() {
@@ -134,23 +153,38 @@ pub fn announce(
     if store.to_announce.is_empty() && store.to_announce_coarse.is_empty() {
         return;
     }
-    for image in std::mem::take(&mut store.to_announce_coarse) {
-        let Some(entry) = store.entries.get(&image) else { continue };
-        coarse.write(TextureCoarse { image, recipe: entry.recipe.clone() });
-    }
-    for image in std::mem::take(&mut store.to_announce) {
-        let Some(entry) = store.entries.get(&image) else { continue };
+    for image in distinct(&mut store.to_announce_coarse) {
+        let Some(entry) = store.entries.get_mut(&image) else { continue };
+        // Requests that go on hear of it on their way.
+        let count = if entry.state == TextureState::Coarse { ended(entry) } else { 1 };
         let recipe = entry.recipe.clone();
-        match &entry.state {
+        coarse.write_batch(std::iter::repeat_n(TextureCoarse { image, recipe }, count));
+    }
+    for image in distinct(&mut store.to_announce) {
+        let Some(entry) = store.entries.get_mut(&image) else { continue };
+        let (recipe, source) = (entry.recipe.clone(), entry.source);
+        match entry.state.clone() {
             TextureState::Ready(_) => {
-                ready.write(TextureReady { image, recipe, source: entry.source });
+                ready.write_batch(std::iter::repeat_n(TextureReady { image, recipe, source }, ended(entry)));
             }
             TextureState::Failed(error) => {
-                failed.write(TextureFailed { image, recipe, error: error.clone() });
+                failed.write_batch(std::iter::repeat_n(TextureFailed { image, recipe, error }, ended(entry)));
             }
+            // It was asked for again meanwhile.
             TextureState::Waiting | TextureState::Generating(_) | TextureState::Coarse => {}
         }
     }
+}
+
+/// Number of requests that end now, at least one: a picture that was refined or reloaded without one is told too.
+fn ended(entry: &mut Entry) -> usize {
+    std::mem::take(&mut entry.waiting).max(1)
+}
+
+/// Takes all images, each once, in order.
+fn distinct(images: &mut Vec<AssetId<Image>>) -> Vec<AssetId<Image>> {
+    let mut seen = HashSet::new();
+    std::mem::take(images).into_iter().filter(|image| seen.insert(*image)).collect()
 }
 
 /// Sends the tokens that are known, and samples those of textures that came without.

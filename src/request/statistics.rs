@@ -32,6 +32,10 @@ pub struct Counts {
     pub cancelled: u64,
     /// Requests that were refused because too many were unfinished.
     pub refused: u64,
+    /// Requests whose last handle was dropped before they ended: nobody is left to be told.
+    pub dropped: u64,
+    /// Pictures that could not be written into the disk cache, see [`DiskCacheFailed`](super::DiskCacheFailed).
+    pub not_cached: u64,
 }
 
 impl Counts {

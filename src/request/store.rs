@@ -6,7 +6,7 @@ use super::link::{Command, Outbox, Ticket};
 use super::maps::MapEntry;
 use super::statistics::Counts;
 use super::target::texture_bytes;
-use crate::sampling::Recipe;
+use crate::sampling::{CuratedList, Recipe, RecipeDigest};
 use bevy::platform::collections::HashMap;
 use bevy::prelude::*;
 
@@ -45,8 +45,8 @@ impl TextureState {
 #[derive(Debug)]
 pub(super) struct Entry {
     pub recipe: Recipe,
-    /// Hash of the recipe's text form.
-    pub hash: [u8; 32],
+    /// Digest of the recipe.
+    pub hash: RecipeDigest,
     pub state: TextureState,
     pub priority: f32,
     pub detail: TextureDetail,
@@ -57,6 +57,8 @@ pub(super) struct Entry {
     pub tokens_asked: bool,
     /// Whether it shows at least its coarse picture.
     pub coarse: bool,
+    /// Requests that have not ended yet: each ends in one message.
+    pub waiting: usize,
     /// Number of the attempt that runs.
     pub attempt: u64,
     /// Where the picture of the running attempt comes from.
@@ -69,7 +71,7 @@ pub(super) struct Entry {
 #[derive(Resource, Debug, Default)]
 pub struct TextureStore {
     pub(super) entries: HashMap<AssetId<Image>, Entry>,
-    pub(super) by_recipe: HashMap<[u8; 32], AssetId<Image>>,
+    pub(super) by_recipe: HashMap<RecipeDigest, AssetId<Image>>,
     /// Entries that `start_requests` has to look at.
     pub(super) to_start: Vec<AssetId<Image>>,
     /// Results that requests have not heard of yet.
@@ -89,12 +91,14 @@ pub struct TextureStore {
     attempts: u64,
     /// See [`DisconSettings::max_unfinished`](super::DisconSettings).
     pub(super) max_unfinished: usize,
+    /// The only recipes that may be made, if there is a list.
+    pub(super) curated: Option<CuratedList>,
     pub(super) counts: Counts,
 }
 
 impl TextureStore {
-    pub(super) fn with_limit(max_unfinished: usize) -> Self {
-        Self { max_unfinished, ..Self::default() }
+    pub(super) fn new(max_unfinished: usize, curated: Option<CuratedList>) -> Self {
+        Self { max_unfinished, curated, ..Self::default() }
     }
 
     /// How far a texture is; none for an image of another origin.
@@ -168,6 +172,7 @@ impl TextureStore {
             self.by_recipe.remove(&entry.hash);
         }
         self.unload(image);
+        self.counts.dropped += entry.waiting as u64;
         outbox.0.push(Command::Cancel(image));
     }
 

@@ -1,9 +1,10 @@
 //! From requests to commands, and from reports to results.
 
 use super::assets;
-use super::disk::{self, DiskFile};
 use super::entities::{self, GenerateTexture, GeneratedTexture, TextureDetail, TextureProgress};
-use super::events::{GenerationError, TextureCoarse, TextureFailed, TextureReady, TextureSource, TextureTokens};
+use super::events::{
+    DiskCacheFailed, GenerationError, TextureCoarse, TextureFailed, TextureReady, TextureSource, TextureTokens,
+};
 use super::link::{Command, Goal, Inbox, Job, Outbox, Report, ReportSender, Ticket};
 use super::model_source::{self, DisconModel, LoadingModel, ModelSource, ModelToLoad};
 use super::priority::{self, PriorityByDistance};
@@ -11,8 +12,9 @@ use super::reports;
 use super::settings::DisconSettings;
 use super::statistics;
 use super::store::TextureStore;
+use crate::cache::{self, DiskFile};
 use crate::model::Model;
-use crate::sampling::plan;
+use crate::sampling::{CuratedList, RecipeDigest, RecipeError, plan};
 use bevy::prelude::*;
 use bevy::tasks::IoTaskPool;
 
@@ -30,31 +32,25 @@ pub enum DisconSystems {
 pub struct KernelVersion(u32);
 
 /// The main world's part of the plugin.
-pub fn build(app: &mut App, model: ModelSource, settings: DisconSettings, kernel_version: u32) {
+pub fn build(
+    app: &mut App,
+    model: ModelSource,
+    settings: DisconSettings,
+    curated: Option<CuratedList>,
+    kernel_version: u32,
+) {
     app.insert_resource(match &model {
         ModelSource::Loaded(model) => DisconModel::Ready(model.clone()),
         ModelSource::Folder(_) | ModelSource::Embedded { .. } => DisconModel::Loading,
     });
     statistics::build(app);
+    add_types(app);
     app.insert_resource(ModelToLoad(model))
-        .insert_resource(TextureStore::with_limit(settings.max_unfinished))
+        .insert_resource(TextureStore::new(settings.max_unfinished, curated))
         .insert_resource(settings)
         .insert_resource(KernelVersion(kernel_version))
         .init_resource::<assets::LoadedRecipes>()
         .init_resource::<Outbox>()
-        .add_message::<TextureReady>()
-        .add_message::<TextureFailed>()
-        .add_message::<TextureCoarse>()
-        .add_message::<TextureTokens>()
-        .register_type::<DisconSettings>()
-        .register_type::<GenerateTexture>()
-        .register_type::<GeneratedTexture>()
-        .register_type::<TextureProgress>()
-        .register_type::<PriorityByDistance>()
-        .register_type::<TextureCoarse>()
-        .register_type::<TextureTokens>()
-        .register_type::<TextureReady>()
-        .register_type::<TextureFailed>()
         .add_observer(entities::answer_request)
         .add_observer(entities::withdraw_request)
         .add_systems(PreStartup, model_source::start_loading)
@@ -84,6 +80,25 @@ pub fn build(app: &mut App, model: ModelSource, settings: DisconSettings, kernel
                 .chain()
                 .in_set(DisconSystems::Request),
         );
+}
+
+/// Messages, and what reflection knows.
+fn add_types(app: &mut App) {
+    app.add_message::<TextureReady>()
+        .add_message::<TextureFailed>()
+        .add_message::<TextureCoarse>()
+        .add_message::<TextureTokens>()
+        .add_message::<DiskCacheFailed>()
+        .register_type::<DisconSettings>()
+        .register_type::<GenerateTexture>()
+        .register_type::<GeneratedTexture>()
+        .register_type::<TextureProgress>()
+        .register_type::<PriorityByDistance>()
+        .register_type::<TextureCoarse>()
+        .register_type::<TextureTokens>()
+        .register_type::<TextureReady>()
+        .register_type::<TextureFailed>()
+        .register_type::<DiskCacheFailed>();
 }
 
 /// Joins the main world to a render world; the sender goes there.
@@ -149,9 +164,14 @@ fn start_requests(
     let (Some(model), Some(sender)) = (model.get(), sender) else { return };
     for image in std::mem::take(&mut store.to_start) {
         let Some(entry) = store.entries.get(&image) else { continue };
-        if let Err(error) = entry.recipe.validate(model) {
+        let curated = store.curated.as_ref().map_or(Ok(()), |list| list.check(&entry.recipe));
+        if let Err(error) = curated.and_then(|()| entry.recipe.validate(model)) {
             let reason = entry.origin.iter().map(|file| format!("{file}: ")).collect::<String>() + &error.to_string();
-            store.fail(image, GenerationError::Recipe(reason));
+            let refused = matches!(error, RecipeError::NotCurated { .. });
+            store.fail(
+                image,
+                if refused { GenerationError::NotCurated(reason) } else { GenerationError::Recipe(reason) },
+            );
             continue;
         }
         let file = disk_file(&settings, model, *version, &entry.hash, entry.recipe.size);
@@ -168,11 +188,16 @@ pub fn disk_file(
     settings: &DisconSettings,
     model: &Model,
     version: KernelVersion,
-    recipe: &[u8; 32],
+    recipe: &RecipeDigest,
     size: (u32, u32),
 ) -> Option<DiskFile> {
     let folder = settings.disk_cache.clone()?;
-    Some(DiskFile { folder, key: disk::key(recipe, &model.digest, version.0), size, limit: settings.disk_cache_bytes })
+    Some(DiskFile {
+        folder,
+        key: cache::key(recipe.as_bytes(), &model.digest, version.0),
+        size,
+        limit: settings.disk_cache_bytes,
+    })
 }
 
 fn look_up(file: DiskFile, ticket: Ticket, sender: ReportSender) {

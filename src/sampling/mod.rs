@@ -1,6 +1,8 @@
 //! Decisions of a generation, without tensors: recipes, plans, schedules and random numbers, and the loop over a plan.
 
 pub mod cost;
+
+pub mod curated;
 pub mod flow;
 pub mod generate;
 pub mod maps;
@@ -10,6 +12,7 @@ pub mod plan;
 pub mod recipe;
 pub mod recipe_bytes;
 mod recipe_bytes_parts;
+mod recipe_error;
 pub mod recipe_file;
 pub mod recipe_parts;
 pub mod recipe_query;
@@ -17,6 +20,7 @@ pub mod rng;
 pub mod schedule;
 
 pub use cost::{Cost, count};
+pub use curated::{CuratedError, CuratedList, RecipeDigest};
 pub use flow::FlowStep;
 pub use generate::{LATENT_LIMIT, SampleOps, Stage, decode_coarse, run_step};
 pub use maps::{MapKind, MapRules};

@@ -1,6 +1,7 @@
 //! A recipe: all choices that make one texture.
 
 use super::recipe_bytes::MAX_CLASS_BYTES;
+pub use super::recipe_error::RecipeError;
 use super::recipe_parts::{Blend, Edit};
 use crate::model::config::TOKEN_PIXELS;
 use crate::model::{Model, ModelConfig, Wrap};
@@ -115,49 +116,6 @@ fn default_latent_rounds() -> u32 {
 }
 fn default_flow_steps() -> u32 {
     8
-}
-
-/// A recipe that a model cannot follow.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum RecipeError {
-    /// The text is not a recipe.
-    #[error("{origin}: {message}")]
-    Syntax {
-        /// File or other origin of the text.
-        origin: String,
-        /// Position and reason.
-        message: String,
-    },
-    /// The class is not one of the model's.
-    #[error("recipe: class \"{found}\" is not in the model; it has {known}")]
-    UnknownClass {
-        /// The class that was asked for.
-        found: String,
-        /// All classes of the model.
-        known: String,
-    },
-    /// A field is out of its range.
-    #[error("recipe: `{field}` is {found}, expected {expected}")]
-    OutOfRange {
-        /// The field.
-        field: &'static str,
-        /// Its value.
-        found: String,
-        /// What is allowed.
-        expected: String,
-    },
-    /// The bytes are not a recipe.
-    #[error("recipe: `{field}` at offset {offset} is {found}, expected {expected}")]
-    Bytes {
-        /// First byte of the field.
-        offset: usize,
-        /// The field.
-        field: &'static str,
-        /// What is there.
-        found: String,
-        /// What is allowed.
-        expected: String,
-    },
 }
 
 impl Recipe {

@@ -23,7 +23,8 @@
 //! | `edits` | 1 + .. | optional: their number, then class (empty: none), seed (8) and one bit for each token, first bit lowest |
 //! | `checksum` | 8 | first bytes of the BLAKE3 hash of all before |
 //!
-//! A texture of 256x256 has 256 tokens: 320 bytes at 10 bits, below 450 in all.
+//! A texture of 256x256 has 256 tokens: 320 bytes at 10 bits, below 450 in all. Without style rows, blends and edits it
+//! has at most 512 bytes for every codebook of up to 2048 entries, and for 4096 if its class has at most 62 bytes.
 
 use super::recipe::{Recipe, RecipeError, Tiling};
 use super::recipe_bytes_parts as parts;

@@ -71,6 +71,29 @@ fn what_was_written_is_read_and_a_usual_texture_fits_512_bytes() {
     }
 }
 
+/// Bytes of a 256x256 texture with everything but parts that few have, for a codebook of `2^bits` entries.
+fn usual_bytes(bits: u32, class_bytes: usize) -> usize {
+    let mut recipe = Recipe::new("b".repeat(class_bytes)).with_seed(u64::MAX);
+    recipe.tokens = Some((0..256).map(|at: u32| (at.wrapping_mul(2_654_435_761) >> (32 - bits)) as u16).collect());
+    recipe.tokens.iter_mut().flatten().take(1).for_each(|token| *token = ((1u32 << bits) - 1) as u16);
+    (recipe.detail_seed, recipe.style_seed, recipe.style) = (Some(u64::MAX), Some(1), Some(u32::MAX));
+    let bytes = recipe.to_bytes().expect("the recipe is sound");
+    assert_eq!(Recipe::from_bytes(&bytes), Ok(recipe));
+    bytes.len()
+}
+
+#[test]
+fn the_bound_of_512_bytes_is_met_exactly() {
+    // Every codebook of up to 2048 entries, with the longest name of a class and every seed and style there is.
+    assert_eq!(usual_bytes(11, MAX_CLASS_BYTES), 482);
+    // 4096 entries leave 62 bytes for the name; one more byte is one too many.
+    assert_eq!((usual_bytes(12, 62), usual_bytes(12, 63)), (512, 513));
+    // Without the optional seeds and style, 8192 entries.
+    let mut recipe = Recipe::new("b".repeat(50));
+    recipe.tokens = Some(vec![0x1fff; 256]);
+    assert_eq!(recipe.to_bytes().map(|bytes| bytes.len()), Ok(512));
+}
+
 #[test]
 fn every_changed_byte_and_every_other_length_is_an_error_with_place_and_field() {
     let sound = full().to_bytes().expect("the recipe is sound");

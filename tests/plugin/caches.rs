@@ -75,32 +75,12 @@ fn a_touched_image_keeps_its_picture() {
 
 #[test]
 fn a_new_device_gets_all_pictures_again() {
-    use bevy::render::error_handler::{ErrorType, RenderErrorHandler, RenderErrorPolicy};
     let Some(mut game) = Game::new(DisconSettings::default()) else { return };
-    game.0.insert_resource(RenderErrorHandler(|error, _, _| match error.ty {
-        ErrorType::DeviceLost => RenderErrorPolicy::Recover(default()),
-        _ => RenderErrorPolicy::StopRendering,
-    }));
     let image = game.generate(recipe(16));
     game.until("the texture is ready", |game| game.is_ready(&image));
     let before = game.picture(&image);
-    // Devices cannot be compared: each instance counts its own from the start.
-    let made = |game: &Game| game.0.sub_app(RenderApp).world().resource_ref::<RenderDevice>().last_changed();
-    let first = made(&game);
-    let lost = game.0.sub_app(RenderApp).world().resource::<RenderDevice>().wgpu_device().clone();
-    lost.destroy();
-    game.until("a new device", |game| {
-        // Nothing is drawn here, so nobody else would notice.
-        lost.poll(wgpu::PollType::Poll).ok();
-        made(game) != first
-    });
-    // Bevy forgets the textures of the old device one frame later.
-    game.frames(3);
-    let start = Instant::now();
-    while game.pixels(&image, 0).is_none_or(|pixels| pixels != before) {
-        assert!(start.elapsed() < PATIENCE, "the picture does not come back");
-        game.frames(5);
-    }
+    game.replace_device();
+    game.until_shown("the picture", &image, &before);
     assert_eq!(game.heard().ready.len(), 1, "the game is not told twice");
 }
 

@@ -28,6 +28,7 @@ pub struct Heard {
     pub tokens: Vec<TextureTokens>,
     pub generated: Vec<TextureGenerated>,
     pub not_generated: Vec<TextureNotGenerated>,
+    pub not_cached: Vec<DiskCacheFailed>,
 }
 
 pub fn listen(
@@ -35,10 +36,12 @@ pub fn listen(
     mut failed: MessageReader<TextureFailed>,
     mut coarse: MessageReader<TextureCoarse>,
     mut tokens: MessageReader<TextureTokens>,
+    mut not_cached: MessageReader<DiskCacheFailed>,
     mut heard: ResMut<Heard>,
 ) {
     heard.coarse.extend(coarse.read().cloned());
     heard.tokens.extend(tokens.read().cloned());
+    heard.not_cached.extend(not_cached.read().cloned());
     heard.ready.extend(ready.read().cloned());
     heard.failed.extend(failed.read().cloned());
 }
@@ -77,19 +80,32 @@ impl Game {
         Self::start(Self::bare(wgpu), alone, model, settings)
     }
 
-    /// An app whose asset server reads `folder`, and knows `discon://` paths.
-    pub fn with_assets(folder: &Path) -> Option<Self> {
-        common::gpu()?;
-        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut app = App::new();
-        app.add_plugins(DisconSourcePlugin);
+    /// An app with all choices of the plugin, and with an asset server that reads `folder`.
+    pub fn with_plugin(folder: &Path, plugin: DisconPlugin) -> Option<Self> {
         let assets = AssetPlugin { file_path: folder.to_string_lossy().into_owned(), ..default() };
-        Self::add_renderer(&mut app, assets, WgpuSettings::default());
-        Some(Self::start(app, alone, ModelSource::Loaded(model()), DisconSettings::default()))
+        Self::with_app(App::new(), assets, plugin)
     }
 
-    fn start(mut app: App, alone: MutexGuard<'static, ()>, model: ModelSource, settings: DisconSettings) -> Self {
-        app.add_plugins(DisconPlugin { model, settings })
+    /// The same in an app that something was done to, for example to its asset sources.
+    pub fn with_app(mut app: App, assets: AssetPlugin, plugin: DisconPlugin) -> Option<Self> {
+        common::gpu()?;
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        app.add_plugins(DisconSourcePlugin);
+        Self::add_renderer(&mut app, assets, WgpuSettings::default());
+        Some(Self::start_plugin(app, alone, plugin))
+    }
+
+    /// An app whose asset server reads `folder`, and knows `discon://` paths.
+    pub fn with_assets(folder: &Path) -> Option<Self> {
+        Self::with_plugin(folder, DisconPlugin { model: ModelSource::Loaded(model()), ..default() })
+    }
+
+    fn start(app: App, alone: MutexGuard<'static, ()>, model: ModelSource, settings: DisconSettings) -> Self {
+        Self::start_plugin(app, alone, DisconPlugin { model, settings, ..default() })
+    }
+
+    fn start_plugin(mut app: App, alone: MutexGuard<'static, ()>, plugin: DisconPlugin) -> Self {
+        app.add_plugins(plugin)
             .init_resource::<Heard>()
             .add_systems(Update, listen)
             .add_observer(|event: On<TextureGenerated>, mut heard: ResMut<Heard>| heard.generated.push(event.clone()))
@@ -146,9 +162,50 @@ impl Game {
         }
     }
 
+    /// Destroys the graphics device and waits for the new one that Bevy makes where a handler of errors wants it to.
+    pub fn replace_device(&mut self) {
+        use bevy::render::error_handler::{ErrorType, RenderErrorHandler, RenderErrorPolicy};
+        self.0.insert_resource(RenderErrorHandler(|error, _, _| match error.ty {
+            ErrorType::DeviceLost => RenderErrorPolicy::Recover(default()),
+            _ => RenderErrorPolicy::StopRendering,
+        }));
+        // Devices cannot be compared: each instance counts its own from the start.
+        let made = |game: &Self| game.0.sub_app(RenderApp).world().resource_ref::<RenderDevice>().last_changed();
+        let first = made(self);
+        let lost = self.0.sub_app(RenderApp).world().resource::<RenderDevice>().wgpu_device().clone();
+        lost.destroy();
+        self.until("a new device", |game| {
+            // Nothing is drawn here, so nobody else would notice.
+            lost.poll(wgpu::PollType::Poll).ok();
+            made(game) != first
+        });
+        // Bevy forgets the textures of the old device one frame later.
+        self.frames(3);
+    }
+
+    /// Waits until a texture shows these RGBA bytes.
+    pub fn until_shown(&mut self, what: &str, image: &Handle<Image>, picture: &[u8]) {
+        let start = Instant::now();
+        while self.pixels(image, 0).is_none_or(|pixels| pixels != picture) {
+            if start.elapsed() > PATIENCE / 2 {
+                let shown = self.pixels(image, 0).map(|pixels| pixels[..8].to_vec());
+                let states: Vec<_> =
+                    self.store().iter().map(|(_, recipe, state)| (recipe.seed, state.clone())).collect();
+                panic!("{what} does not come, it shows {shown:?}; {states:?}");
+            }
+            self.frames(5);
+        }
+    }
+
     /// Asks as a system would.
     pub fn generate(&mut self, recipe: Recipe) -> Handle<Image> {
         let ask = move |mut generator: TextureGenerator| generator.generate(recipe.clone());
+        self.0.world_mut().run_system_once_with_result(ask)
+    }
+
+    /// Asks as a system would, with all choices.
+    pub fn spawn_request(&mut self, request: GenerateTexture) -> Handle<Image> {
+        let ask = move |mut generator: TextureGenerator| generator.request(request.clone());
         self.0.world_mut().run_system_once_with_result(ask)
     }
 

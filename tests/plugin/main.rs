@@ -6,7 +6,11 @@ mod budget;
 mod caches;
 #[path = "../common/mod.rs"]
 mod common;
+mod curated;
+mod failures;
 mod game;
+mod hot_reload;
 mod life;
 mod maps;
 mod requests;
+mod soak;

@@ -1,80 +1,13 @@
 //! Does a bake make each texture once, wholly, and say what it did? On a tiny model with random weights.
 #![cfg(feature = "cli")]
 
-use bevy_discon::bake::{
-    BakeOptions, BakeReport, Device, Executor, FileKind, RecipeReport, Shard, Status, bake, find_recipes,
-};
-use bevy_discon::model::{Model, ModelConfig};
-use bevy_discon::sampling::Recipe;
-use std::collections::BTreeMap;
+mod place;
+mod refusals;
+
+use bevy_discon::bake::{BakeOptions, FileKind, Shard, Status};
+use place::*;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use tempfile::TempDir;
-
-fn model() -> Model {
-    Model::new(&ModelConfig::tiny(&["brick", "moss"]), None, 1).expect("the configuration is sound")
-}
-
-/// A folder with recipes, and a place for textures.
-struct Place(TempDir);
-
-impl Place {
-    fn new(recipes: u64) -> Self {
-        let place = Self(tempfile::tempdir().expect("a temporary folder"));
-        for seed in 0..recipes {
-            let folder = if seed % 2 == 0 { "" } else { "walls/" };
-            place.write(&format!("{folder}brick_{seed}.discon.ron"), &small("brick", seed).to_ron());
-        }
-        place
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        let path = self.path("recipes").join(name);
-        fs::create_dir_all(path.parent().expect("it is in a folder")).expect("the folder can be made");
-        fs::write(path, text).expect("the folder can be written");
-    }
-
-    fn options(&self) -> BakeOptions {
-        BakeOptions::new(self.path("out"))
-    }
-
-    fn bake(&self, options: &BakeOptions) -> BakeReport {
-        let recipes = find_recipes(&[self.path("recipes")]).expect("there are recipes");
-        bake(&model(), &recipes, options, &mut Executor::new(Device::Cpu), |_| {}, |_| {})
-    }
-}
-
-fn small(class: &str, seed: u64) -> Recipe {
-    Recipe { latent_rounds: 1, token_rounds: 2, flow_steps: 2, ..Recipe::new(class).with_seed(seed).with_size(64, 64) }
-}
-
-/// All files below a folder, by their paths in it.
-fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    fn walk(root: &Path, folder: &Path, found: &mut BTreeMap<String, Vec<u8>>) {
-        for entry in fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
-            let path = entry.path();
-            if path.is_dir() {
-                walk(root, &path, found);
-            } else {
-                let name = path.strip_prefix(root).expect("it is below").to_string_lossy().into_owned();
-                found.insert(name, fs::read(&path).expect("the file can be read"));
-            }
-        }
-    }
-    let mut found = BTreeMap::new();
-    walk(folder, folder, &mut found);
-    found
-}
-
-fn statuses(report: &BakeReport) -> Vec<(String, Status)> {
-    let name = |report: &RecipeReport| report.texture.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    report.recipes.iter().map(|report| (name(report), report.status)).collect()
-}
+use std::path::PathBuf;
 
 #[test]
 fn shards_are_disjoint_complete_and_equal_to_the_whole() {
@@ -176,18 +109,6 @@ fn maps_are_baked_beside_the_texture_and_labelled_as_derived() {
             FileKind::Colour => {}
         }
     }
-}
-
-/// The program itself, on the processor.
-fn command(place: &Place, arguments: &[&str]) -> Command {
-    let folder = place.path("model");
-    if !folder.exists() {
-        model().save(&folder).expect("the folder can be written");
-    }
-    let mut command = Command::new(env!("CARGO_BIN_EXE_discon-bake"));
-    command.arg(place.path("recipes")).arg("-o").arg(place.path("out")).arg("--model").arg(folder);
-    command.args(["--device", "cpu"]).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
 }
 
 #[test]

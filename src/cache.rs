@@ -1,19 +1,22 @@
 //! The disk cache: one PNG per finished texture, followed by a BLAKE3 hash of its bytes.
 //!
 //! Files are written beside their place and renamed, so that readers see whole files or none. Anything unexpected in a
-//! file makes it a miss, never an error.
+//! file makes it a miss, never an error. The plugin uses it by
+//! [`DisconSettings::disk_cache`](crate::request::DisconSettings::disk_cache).
 
+use crate::files::{is_stale, read_limited, write_atomically};
 use crate::sampling::recipe::SIZE_RANGE;
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 /// Bytes of the hash at the end of a file.
 const HASH_BYTES: usize = 32;
-/// Files that were not finished are deleted after this time.
-const STALE: Duration = Duration::from_secs(3600);
+/// Larger than any picture of a legal size, so that a planted file cannot fill the memory.
+const MAX_BYTES: u64 = 4 * (*SIZE_RANGE.end() as u64).pow(2) + (1 << 16);
+/// Hexadecimal digits of a key.
+const KEY_DIGITS: usize = 64;
 
 /// Place of one texture in a cache folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,30 +39,27 @@ pub fn key(recipe: &[u8; 32], model: &[u8; 32], kernel_version: u32) -> String {
 }
 
 impl DiskFile {
-    fn path(&self) -> PathBuf {
+    /// The file.
+    pub fn path(&self) -> PathBuf {
         self.folder.join(format!("{}.png", self.key))
     }
 
     /// RGBA bytes, or none if there is no sound file of the right size. Marks the file as used.
     pub fn read(&self) -> Option<Vec<u8>> {
         let path = self.path();
-        // Larger than any picture of a legal size, so that a planted file cannot fill the memory.
-        let largest = 4 * u64::from(*SIZE_RANGE.end()).pow(2) + (1 << 16);
-        if fs::metadata(&path).ok()?.len() > largest {
-            return None;
-        }
-        let bytes = fs::read(&path).ok()?;
-        let (png, hash) = bytes.split_at_checked(bytes.len().checked_sub(HASH_BYTES)?)?;
+        let picture = self.decode(&read_limited(&path, MAX_BYTES).ok()?)?;
+        // Only the order of eviction depends on it.
+        fs::File::options().append(true).open(&path).and_then(|file| file.set_modified(SystemTime::now())).ok();
+        Some(picture)
+    }
+
+    /// RGBA bytes of the content of a file, or none if it is not sound, of another size or of another key.
+    pub fn decode(&self, content: &[u8]) -> Option<Vec<u8>> {
+        let (png, hash) = content.split_at_checked(content.len().checked_sub(HASH_BYTES)?)?;
         if *self.hash(png).as_bytes() != hash {
             return None;
         }
-        let picture = image::load_from_memory_with_format(png, image::ImageFormat::Png).ok()?.into_rgba8();
-        if picture.dimensions() != self.size {
-            return None;
-        }
-        // Only the order of eviction depends on it.
-        fs::File::options().append(true).open(&path).and_then(|file| file.set_modified(SystemTime::now())).ok();
-        Some(picture.into_raw())
+        decode_png(png, self.size)
     }
 
     /// Keeps RGBA bytes, of which alpha is dropped, and deletes the oldest files above the limit.
@@ -67,7 +67,6 @@ impl DiskFile {
     /// # Errors
     /// A folder that cannot be written.
     pub fn write(&self, rgba: &[u8]) -> io::Result<()> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
         let rgb: Vec<u8> = rgba.chunks_exact(4).flat_map(|pixel| &pixel[..3]).copied().collect();
         let mut bytes = Vec::new();
         image::write_buffer_with_format(
@@ -81,17 +80,7 @@ impl DiskFile {
         .map_err(io::Error::other)?;
         let hash = self.hash(&bytes);
         bytes.extend_from_slice(hash.as_bytes());
-        fs::create_dir_all(&self.folder)?;
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let partial = self.folder.join(format!("{}.{}.{number}.partial", self.key, std::process::id()));
-        let written = fs::File::create(&partial).and_then(|mut file| {
-            file.write_all(&bytes)?;
-            file.sync_all()
-        });
-        if let Err(error) = written.and_then(|()| fs::rename(&partial, self.path())) {
-            fs::remove_file(&partial).ok();
-            return Err(error);
-        }
+        write_atomically(&self.path(), &bytes)?;
         evict(&self.folder, self.limit)
     }
 
@@ -103,6 +92,17 @@ impl DiskFile {
     }
 }
 
+/// RGBA bytes of a PNG file; none if it is not sound or of another size, which is looked at before anything is decoded.
+pub fn decode_png(png: &[u8], (width, height): (u32, u32)) -> Option<Vec<u8>> {
+    let mut limits = image::Limits::default();
+    (limits.max_image_width, limits.max_image_height) = (Some(width), Some(height));
+    let mut reader = image::ImageReader::with_format(io::Cursor::new(png), image::ImageFormat::Png);
+    reader.limits(limits);
+    let picture = reader.decode().ok()?;
+    // Its format decides how large a picture becomes in memory.
+    (picture.width() == width && picture.height() == height).then(|| picture.into_rgba8().into_raw())
+}
+
 /// Deletes what was used longest ago until `limit` bytes are left, and forgotten partial files.
 fn evict(folder: &Path, limit: u64) -> io::Result<()> {
     let mut files: Vec<(SystemTime, u64, PathBuf)> = Vec::new();
@@ -110,15 +110,13 @@ fn evict(folder: &Path, limit: u64) -> io::Result<()> {
         let path = entry.path();
         let Ok(metadata) = entry.metadata() else { continue };
         let used = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-        let extension = path.extension().and_then(|extension| extension.to_str());
+        let name = entry.file_name().to_string_lossy().into_owned();
         // Only names that this module makes: the folder may hold files of others.
-        let ours = entry.file_name().to_string_lossy().bytes().take_while(u8::is_ascii_hexdigit).count() == 64;
-        match extension {
-            Some("png") if ours => files.push((used, metadata.len(), path)),
-            Some("partial") if ours && used.elapsed().is_ok_and(|age| age > STALE) => {
-                fs::remove_file(&path).ok();
-            }
-            _ => {}
+        let digits = name.trim_start_matches('.').bytes().take_while(u8::is_ascii_hexdigit).count();
+        if digits == KEY_DIGITS && is_stale(&name, used) {
+            fs::remove_file(&path).ok();
+        } else if digits == KEY_DIGITS && !name.starts_with('.') && name.ends_with(".png") {
+            files.push((used, metadata.len(), path));
         }
     }
     files.sort();
@@ -137,6 +135,7 @@ fn evict(folder: &Path, limit: u64) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     fn file(folder: &Path, recipe: u8, limit: u64) -> DiskFile {
         DiskFile { folder: folder.join("cache"), key: key(&[recipe; 32], &[2; 32], 3), size: (64, 80), limit }

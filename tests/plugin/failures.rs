@@ -1,0 +1,264 @@
+//! Things going wrong: each is told with a reason, and the game goes on.
+
+use super::{common, game::*};
+use bevy::render::error_handler::{RenderErrorHandler, RenderErrorPolicy};
+use bevy::render::settings::{Backends, WgpuLimits};
+use bevy_discon::plugin::without_missing_adapter;
+use std::process::Command;
+
+/// The reason of the first failure.
+fn failure(game: &mut Game) -> String {
+    game.until("the request fails", |game| !game.heard().failed.is_empty());
+    game.heard().failed[0].error.to_string()
+}
+
+/// The two files of a model.
+fn model_files() -> (Vec<u8>, Vec<u8>) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    model().save(folder.path()).expect("the folder can be written");
+    let read = |name: &str| std::fs::read(folder.path().join(name)).expect("the file was written");
+    (read("config.ron"), read("model.safetensors"))
+}
+
+#[test]
+fn wrong_and_damaged_model_files_fail_requests_with_file_and_reason() {
+    let Some(_) = common::gpu() else { return };
+    let (config, weights) = model_files();
+    let other_size =
+        String::from_utf8(config.clone()).expect("it is text").replace("codebook_size: 64", "codebook_size: 128");
+    let mut not_a_number = weights.clone();
+    let end = not_a_number.len();
+    not_a_number[end - 4..].fill(0xff);
+    let cut = weights[..weights.len() / 2].to_vec();
+    for (name, config, weights, parts) in [
+        ("another configuration", other_size.into_bytes(), weights.clone(), ["model.safetensors", "config.ron"]),
+        ("cut weights", config.clone(), cut, ["model.safetensors", "not a safetensors file"]),
+        ("not a number", config.clone(), not_a_number, ["model.safetensors", "not finite"]),
+        ("a picture as weights", config, vec![0x89; 5000], ["model.safetensors", "not a safetensors file"]),
+        ("no configuration", b"(".to_vec(), weights, ["config.ron", "1:"]),
+    ] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::fs::write(folder.path().join("config.ron"), config).expect("the folder can be written");
+        std::fs::write(folder.path().join("model.safetensors"), weights).expect("the folder can be written");
+        let source = ModelSource::Folder(folder.path().into());
+        let mut game = Game::with(WgpuSettings::default(), source, DisconSettings::default());
+        let image = game.generate(recipe(1));
+        let reason = failure(&mut game);
+        assert!(parts.iter().all(|part| reason.contains(part)), "{name}: {reason}");
+        game.frames(3);
+        assert!(game.picture(&image).chunks_exact(4).all(|pixel| pixel == [128, 128, 128, 255]), "{name}");
+        assert_eq!(game.heard().failed.len(), 1, "{name}: one message");
+    }
+}
+
+#[test]
+fn a_device_whose_limits_are_too_small_is_explained() {
+    let Some(_) = common::gpu() else { return };
+    let limits = |change: fn(&mut WgpuLimits)| {
+        let mut limits = WgpuLimits::default();
+        change(&mut limits);
+        WgpuSettings { constrained_limits: Some(limits), ..default() }
+    };
+    for (settings, parts) in [
+        (limits(|limits| limits.max_storage_buffer_binding_size = 2048), ["2048", "needs a buffer of"]),
+        (limits(|limits| *limits = WgpuLimits::downlevel_webgl2_defaults()), ["compute shaders", "graphics device"]),
+    ] {
+        let mut game = Game::with(settings, ModelSource::Loaded(model()), DisconSettings::default());
+        let _image = game.generate(recipe(2));
+        let reason = failure(&mut game);
+        assert!(parts.iter().all(|part| reason.contains(part)), "{reason}");
+        // A later request hears the same, once.
+        let _other = game.generate(recipe(3));
+        game.until("the other one fails", |game| game.heard().failed.len() == 2);
+        game.frames(5);
+        assert_eq!(game.heard().failed.len(), 2);
+    }
+}
+
+#[test]
+fn a_texture_that_is_too_large_for_the_device_fails_alone() {
+    let Some(_) = common::gpu() else { return };
+    let limits = WgpuLimits { max_storage_buffer_binding_size: 1 << 20, ..default() };
+    let settings = WgpuSettings { constrained_limits: Some(limits), ..default() };
+    let mut game = Game::with(settings, ModelSource::Loaded(model()), DisconSettings::default());
+    let large = game.generate(recipe(4).with_size(1024, 1024));
+    let small = game.generate(recipe(4));
+    game.until("the small one is ready", |game| game.is_ready(&small));
+    let reason = failure(&mut game);
+    assert_eq!(game.heard().failed[0].image, large.id());
+    assert!(reason.contains("this texture size") && reason.contains("1048576"), "{reason}");
+    assert_eq!(rgb(&game.picture(&small)), expected(&recipe(4)));
+}
+
+/// Memory that is really used, in blocks of 64 MB.
+struct Hog(Vec<Vec<u8>>);
+
+impl Hog {
+    fn grow(&mut self, blocks: usize) {
+        self.0.extend((0..blocks).map(|number| vec![1 + number as u8; 64 << 20]));
+    }
+}
+
+/// The lowest part of the device's memory, in percent, above which there is none left for a new device now.
+fn used_percent() -> Option<u8> {
+    (1..90).find(|percent| {
+        let threshold = wgpu::MemoryBudgetThresholds { for_resource_creation: Some(*percent), for_device_loss: None };
+        let descriptor = wgpu::InstanceDescriptor {
+            memory_budget_thresholds: threshold,
+            ..wgpu::InstanceDescriptor::new_without_display_handle()
+        };
+        let adapter = pollster::block_on(wgpu::Instance::new(descriptor).request_adapter(&default()));
+        adapter.is_ok_and(|adapter| pollster::block_on(adapter.request_device(&default())).is_ok())
+    })
+}
+
+/// Whether a device has no memory for a small buffer.
+fn is_full(device: &wgpu::Device) -> bool {
+    let scope = device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+    let usage = wgpu::BufferUsages::COPY_DST;
+    let descriptor = wgpu::BufferDescriptor { label: None, size: 1 << 16, usage, mapped_at_creation: false };
+    drop(device.create_buffer(&descriptor));
+    pollster::block_on(scope.pop()).is_some()
+}
+
+/// Small allocations that fail make wgpu give the device up, and Bevy makes such in every frame: requests then fail, or
+/// wait for the next device.
+///
+/// `cargo test --features train,eval,cli,material,editor --test plugin -- --ignored --nocapture without_memory`
+#[test]
+#[ignore = "fills memory: on a software GPU some gigabytes, which other programs may need"]
+fn without_memory_requests_fail_or_wait_and_the_game_goes_on() {
+    let Some(_) = common::gpu() else { return };
+    let percent = used_percent().expect("a device can be had") + 4;
+    println!("up to {percent} % of the memory may be used");
+    let threshold = wgpu::MemoryBudgetThresholds { for_resource_creation: Some(percent), for_device_loss: None };
+    let settings = WgpuSettings { instance_memory_budget_thresholds: threshold, ..default() };
+    let mut game = Game::with(settings, ModelSource::Loaded(model()), DisconSettings::default());
+    // Without it Bevy ends the program by default.
+    game.0.insert_resource(RenderErrorHandler(|_, _, _| RenderErrorPolicy::Ignore));
+    let kept = game.generate(recipe(5));
+    game.until("the first is ready", |game| game.is_ready(&kept));
+    // Its texture exists, but nothing that it is made with.
+    let image = game.generate(recipe(5).with_size(128, 64));
+    let pause = image.clone();
+    game.0.world_mut().run_system_once_with_result(move |mut generator: TextureGenerator| generator.pause(&pause));
+    game.frames(10);
+
+    let device = game.0.sub_app(RenderApp).world().resource::<RenderDevice>().wgpu_device().clone();
+    let mut hog = Hog(Vec::new());
+    while !is_full(&device) {
+        assert!(hog.0.len() < 200, "12 GB are used and the device has memory left");
+        hog.grow(1);
+    }
+    // What other programs give back meanwhile.
+    hog.grow(16);
+    let resume = image.clone();
+    game.0.world_mut().run_system_once_with_result(move |mut generator: TextureGenerator| generator.resume(&resume));
+    for _ in 0..100 {
+        game.frames(1);
+        device.poll(wgpu::PollType::Poll).ok();
+    }
+    println!("{} blocks of memory: {:?}", hog.0.len(), game.store().state(&image));
+    assert!(!game.is_ready(&image), "there is no memory for it");
+    assert!(game.is_ready(&kept), "what was there stays");
+    assert!(game.heard().failed.len() <= 1, "one message at most");
+    assert!(game.heard().failed.iter().all(|failed| matches!(failed.error, GenerationError::Gpu(_))));
+}
+
+#[test]
+fn a_missing_adapter_leaves_the_renderer_out_and_requests_fail() {
+    // No system has this backend and Linux.
+    if !cfg!(target_os = "linux") {
+        return;
+    }
+    let settings = without_missing_adapter(WgpuSettings { backends: Some(Backends::DX12), ..default() });
+    assert_eq!(settings.backends, None);
+    let mut game = Game::with(settings, ModelSource::Loaded(model()), DisconSettings::default());
+    let _image = game.generate(recipe(6));
+    assert!(failure(&mut game).contains("there is no renderer"));
+    if common::gpu().is_some() {
+        let settings = WgpuSettings::default();
+        assert_eq!(without_missing_adapter(settings.clone()).backends, settings.backends, "an adapter is there");
+    }
+}
+
+/// A file system in memory with room for next to nothing.
+struct TinyDisk(tempfile::TempDir);
+
+impl TinyDisk {
+    /// None where this program may not mount one.
+    fn new(kilobytes: u32) -> Option<Self> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let size = format!("size={kilobytes}k");
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(folder.path()).output();
+        mount.is_ok_and(|output| output.status.success()).then_some(Self(folder))
+    }
+}
+
+impl Drop for TinyDisk {
+    fn drop(&mut self) {
+        Command::new("umount").arg(self.0.path()).output().ok();
+    }
+}
+
+#[test]
+fn a_disk_cache_that_cannot_be_written_is_told_and_textures_are_made_all_the_same() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(folder.path().join("file"), "no folder").expect("the folder can be written");
+    let mut places = vec![(folder.path().join("file/cache"), "directory")];
+    let disk = TinyDisk::new(8);
+    match &disk {
+        Some(disk) => places.push((disk.0.path().join("cache"), "No space left")),
+        None => println!("skipped: a full disk, which needs the right to mount one"),
+    }
+    for (place, part) in places {
+        let Some(mut game) = Game::new(DisconSettings::default().with_disk_cache(&place)) else { return };
+        let image = game.generate(recipe(7));
+        game.until("the texture is ready", |game| game.is_ready(&image));
+        game.until("the message", |game| !game.heard().not_cached.is_empty());
+        assert_eq!(rgb(&game.picture(&image)), expected(&recipe(7)));
+        let DiskCacheFailed { folder, reason } = game.heard().not_cached[0].clone();
+        assert!(folder == place && reason.contains(part), "{folder:?}: {reason}");
+        let counts = game.0.world().resource::<TextureStatistics>().counts;
+        assert_eq!((counts.not_cached, counts.generated, counts.failed), (1, 1, 0));
+        assert_eq!(std::fs::read_dir(&place).map_or(0, Iterator::count), 0, "no partial file is left");
+    }
+}
+
+#[test]
+fn after_a_device_was_lost_every_live_texture_is_made_again() {
+    let Some(mut game) = Game::new(DisconSettings::default()) else { return };
+    let ready: Vec<Handle<Image>> = (90..93).map(|seed| game.generate(recipe(seed))).collect();
+    let coarse = game.spawn_request(GenerateTexture::new(recipe(93)).with_detail(TextureDetail::Coarse));
+    let bad = game.generate(Recipe::new("brck"));
+    game.until("all have ended", |game| game.store().unfinished() == 0 && game.heard().failed.len() == 1);
+    let map = game.0.world_mut().run_system_once_with_result({
+        let base = ready[0].clone();
+        move |mut generator: TextureGenerator| generator.derive_map(&base, MapKind::Height, &MapRules::default())
+    });
+    // One waits, and one is at work.
+    let paused = game.generate(recipe(94));
+    let pause = paused.clone();
+    game.0.world_mut().run_system_once_with_result(move |mut generator: TextureGenerator| generator.pause(&pause));
+    game.frames(20);
+    let running = game.generate(recipe(95).with_size(128, 128));
+    let live = [&ready[0], &ready[1], &ready[2], &coarse, &bad, &map];
+    let before: Vec<Vec<u8>> = live.iter().map(|image| game.picture(image)).collect();
+    let neutral = [128, 128, 128, 255];
+    assert!(before[5].chunks_exact(4).any(|pixel| pixel != &before[5][..4]), "the map has been derived");
+    game.replace_device();
+    let names = ["the first", "the second", "the third", "the coarse one", "the one that failed", "the map"];
+    for ((image, picture), name) in live.iter().zip(&before).zip(names) {
+        game.until_shown(name, image, picture);
+    }
+    game.until("the one at work is ready", |game| game.is_ready(&running));
+    assert_eq!(rgb(&game.picture(&running)), expected(&recipe(95).with_size(128, 128)));
+    assert!(game.picture(&paused).chunks_exact(4).all(|pixel| pixel == neutral), "it still waits");
+    let resume = paused.clone();
+    game.0.world_mut().run_system_once_with_result(move |mut generator: TextureGenerator| generator.resume(&resume));
+    game.until("the one that waited is ready", |game| game.is_ready(&paused));
+    assert_eq!(rgb(&game.picture(&paused)), expected(&recipe(94)));
+    game.frames(5);
+    assert_eq!((game.heard().ready.len(), game.heard().failed.len()), (5, 1), "one message for each request");
+    assert_eq!(game.store().state(&coarse), Some(&TextureState::Coarse));
+}
