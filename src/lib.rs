@@ -55,6 +55,8 @@ pub mod exemplar;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 #[cfg(feature = "material")]
+pub mod layered_material;
+#[cfg(feature = "material")]
 pub mod material;
 pub mod model;
 #[cfg(feature = "native")]
@@ -76,13 +78,18 @@ pub mod train;
 #[cfg(feature = "render")]
 pub mod prelude {
     #[cfg(feature = "material")]
+    pub use crate::layered_material::{LayeredMaterial, LayeredMaterialPlugin, TextureLayers};
+    #[cfg(feature = "material")]
     pub use crate::material::DisconMaterial;
     pub use crate::plugin::DisconPlugin;
     pub use crate::request::{
-        DerivedMaps, DisconModel, DisconSettings, DisconSourcePlugin, GPU_MILLISECONDS, GenerateTexture,
-        GeneratedTexture, GenerationError, KEPT_BYTES, ModelSource, PriorityByDistance, TextureCoarse, TextureDetail,
-        TextureFailed, TextureGenerated, TextureGenerator, TextureNotGenerated, TextureProgress, TextureReady,
-        TextureSource, TextureState, TextureStatistics, TextureStore, TextureTokens, UNFINISHED_TEXTURES,
+        DerivedMaps, DisconModel, DisconSettings, DisconSourcePlugin, EndlessSurface, GPU_MILLISECONDS,
+        GenerateTexture, GeneratedTexture, GenerationError, KEPT_BYTES, ModelSource, PriorityByDistance, SurfaceCells,
+        SurfacePlane, TextureCoarse, TextureDetail, TextureFailed, TextureGenerated, TextureGenerator,
+        TextureNotGenerated, TextureProgress, TextureReady, TextureSource, TextureState, TextureStatistics,
+        TextureStore, TextureTokens, UNFINISHED_TEXTURES, WangTextures, WangTileSet,
     };
+    #[cfg(feature = "native")]
+    pub use crate::request::{EncodePicture, EncodedPicture, PictureNotEncoded};
     pub use crate::sampling::{Blend, Edit, MapKind, MapRules, Recipe, Tiling, TokenMask};
 }

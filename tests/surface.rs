@@ -6,8 +6,11 @@ mod common;
 use bevy_discon::eval::metrics::{Picture, correlation};
 use bevy_discon::eval::picture;
 use bevy_discon::exemplar::Exemplar;
+#[cfg(feature = "gpu")]
+use bevy_discon::gpu::GpuExecutor;
 use bevy_discon::model::{Model, ModelConfig};
 use bevy_discon::native;
+use bevy_discon::reference::GeneratedTexture;
 use bevy_discon::sampling::{Recipe, Tiling, TokenMask, continue_plan, plan};
 use bevy_discon::surface::{Surface, WANG_TILES, WangTiles};
 
@@ -121,6 +124,43 @@ fn wang_tiles_fit_wherever_their_edges_have_one_colour() {
     // A bound alone: there are only two edges of each axis, and corners are shared by all tiles, so this measure hardly
     // tells tiles that fit from others. That the tokens are shared is checked above.
     assert!(fit < 1.2, "tiles continue each other: {fit}");
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn cells_and_tiles_are_the_same_on_the_gpu() {
+    let Some(mut gpu) = common::gpu() else { return };
+    let model = tiny();
+    let recipe = Recipe { token_rounds: 3, latent_rounds: 2, flow_steps: 2, ..recipe("brick") };
+    let close = |label: &str, expected: &GeneratedTexture, found: &GeneratedTexture| {
+        assert_eq!(found.tokens, expected.tokens, "{label}: tokens");
+        let worst = found.pixels.iter().zip(&expected.pixels).map(|(a, b)| a.abs_diff(*b)).max();
+        // One for the rounding to bytes and one for the difference of the values.
+        assert!(worst <= Some(2), "{label}: pixels differ by {worst:?}");
+    };
+    let mut on_cpu = Surface::new(&model, &recipe).expect("the recipe is valid");
+    for variant in common::variants(&gpu) {
+        gpu.set_variant(variant);
+        let walk = [(0, 0), (1, 0), (-3, 2), (0, 0)];
+        let mut visit = |cells: &mut dyn Iterator<Item = &(i32, i32)>| -> Vec<GeneratedTexture> {
+            let mut surface = Surface::on(GpuExecutor::new(&mut gpu), &model, &recipe).expect("the recipe is valid");
+            cells.map(|(x, y)| surface.cell(&model, *x, *y).expect("the device works")).collect()
+        };
+        let forwards = visit(&mut walk.iter());
+        let mut backwards = visit(&mut walk.iter().rev());
+        backwards.reverse();
+        assert!(forwards == backwards, "{variant:?}: the order of visits counts");
+        assert!(forwards[0] != forwards[1]);
+        for ((x, y), found) in walk.iter().zip(&forwards) {
+            let expected = on_cpu.cell(&model, *x, *y).expect("it is near");
+            close(&format!("{variant:?} {x} {y}"), &expected, found);
+        }
+        let tiles = WangTiles::on(&mut GpuExecutor::new(&mut gpu), &model, &recipe).expect("the recipe is valid");
+        let expected = WangTiles::new(&model, &recipe).expect("the recipe is valid");
+        for (number, (expected, found)) in expected.tiles.iter().zip(&tiles.tiles).enumerate() {
+            close(&format!("{variant:?} tile {number}"), expected, found);
+        }
+    }
 }
 
 #[test]

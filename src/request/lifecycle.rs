@@ -175,6 +175,7 @@ fn number(priority: f32) -> f32 {
     if priority.is_nan() { 0.0 } else { priority }
 }
 
-fn hash(recipe: &Recipe) -> [u8; 32] {
+/// Names a recipe.
+pub(super) fn hash(recipe: &Recipe) -> [u8; 32] {
     *blake3::hash(recipe.to_ron().as_bytes()).as_bytes()
 }

@@ -19,6 +19,8 @@ mod assets;
 pub(crate) mod disk;
 mod entities;
 mod events;
+#[cfg(feature = "native")]
+mod exemplars;
 mod generator;
 mod lifecycle;
 pub(crate) mod link;
@@ -30,6 +32,7 @@ mod settings;
 mod source;
 mod statistics;
 mod store;
+mod surface;
 mod systems;
 mod target;
 
@@ -40,6 +43,8 @@ pub use events::{
     GenerationError, TextureCoarse, TextureFailed, TextureGenerated, TextureNotGenerated, TextureReady, TextureSource,
     TextureTokens,
 };
+#[cfg(feature = "native")]
+pub use exemplars::{EncodePicture, EncodedPicture, PictureNotEncoded};
 pub use generator::TextureGenerator;
 pub use maps::DerivedMaps;
 pub use model_source::{DisconModel, ModelSource};
@@ -48,5 +53,7 @@ pub use settings::DisconSettings;
 pub use source::DisconSourcePlugin;
 pub use statistics::{Counts, GPU_MILLISECONDS, KEPT_BYTES, TextureStatistics, UNFINISHED_TEXTURES};
 pub use store::{TextureState, TextureStore};
+pub(crate) use surface::link as surface_link;
+pub use surface::{EndlessSurface, SurfaceCells, SurfacePlane, WangTextures, WangTileSet};
 pub use systems::DisconSystems;
 pub(crate) use systems::{build, connect, without_renderer};

@@ -3,7 +3,7 @@
 use super::entities::TextureDetail;
 use super::events::{GenerationError, TextureCoarse, TextureFailed, TextureReady, TextureSource, TextureTokens};
 use super::generator::TextureGenerator;
-use super::link::{Command, Goal, Inbox, Outbox, Report, Ticket};
+use super::link::{Command, Continued, Goal, Inbox, Outbox, Report, Ticket};
 use super::model_source::DisconModel;
 use super::settings::DisconSettings;
 use super::statistics::GPU_MILLISECONDS;
@@ -52,6 +52,11 @@ pub fn collect_reports(
                 let (Some(model), Some(entry)) = (model.get(), store.entry_of(ticket)) else { continue };
                 let file = disk_file(&settings, model, *version, &entry.hash, entry.recipe.size);
                 generate(&mut store, &mut outbox, &settings, model, ticket, file);
+            }
+            Report::Surface(surface, report) => store.surfaces.reports.push((surface, report)),
+            Report::Cost(operations, continued) => {
+                store.counts.operations += operations;
+                store.counts.continued += u64::from(continued == Continued::Yes);
             }
             Report::Spent(ms) => diagnostics.add_measurement(&GPU_MILLISECONDS, || f64::from(ms)),
             Report::DeviceReplaced => restore_all(&mut store, &mut outbox, &model),
@@ -114,6 +119,7 @@ fn restore_all(store: &mut TextureStore, outbox: &mut Outbox, model: &DisconMode
         outbox.0.push(Command::UseModel(model.clone()));
     }
     store.to_start.clear();
+    store.surfaces.reopen = true;
     store.clear_maps(outbox);
     for (image, entry) in &mut store.entries {
         outbox.0.push(Command::Clear(*image, None));

@@ -5,6 +5,7 @@ use super::events::{GenerationError, TextureSource};
 use super::link::{Command, Outbox, Ticket};
 use super::maps::MapEntry;
 use super::statistics::Counts;
+use super::surface::SurfaceNews;
 use super::target::texture_bytes;
 use crate::sampling::Recipe;
 use bevy::platform::collections::HashMap;
@@ -90,6 +91,8 @@ pub struct TextureStore {
     /// See [`DisconSettings::max_unfinished`](super::DisconSettings).
     pub(super) max_unfinished: usize,
     pub(super) counts: Counts,
+    /// What the render world says about textures with layers.
+    pub(super) surfaces: SurfaceNews,
 }
 
 impl TextureStore {

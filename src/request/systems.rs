@@ -4,15 +4,19 @@ use super::assets;
 use super::disk::{self, DiskFile};
 use super::entities::{self, GenerateTexture, GeneratedTexture, TextureDetail, TextureProgress};
 use super::events::{GenerationError, TextureCoarse, TextureFailed, TextureReady, TextureSource, TextureTokens};
-use super::link::{Command, Goal, Inbox, Job, Outbox, Report, ReportSender, Ticket};
+#[cfg(feature = "native")]
+use super::exemplars;
+use super::lifecycle::hash;
+use super::link::{Command, Goal, Inbox, Job, KeptState, Outbox, Report, ReportSender, Ticket};
 use super::model_source::{self, DisconModel, LoadingModel, ModelSource, ModelToLoad};
 use super::priority::{self, PriorityByDistance};
 use super::reports;
 use super::settings::DisconSettings;
 use super::statistics;
-use super::store::TextureStore;
+use super::store::{Entry, TextureStore};
+use super::surface;
 use crate::model::Model;
-use crate::sampling::plan;
+use crate::sampling::{Recipe, plan};
 use bevy::prelude::*;
 use bevy::tasks::IoTaskPool;
 
@@ -36,6 +40,9 @@ pub fn build(app: &mut App, model: ModelSource, settings: DisconSettings, kernel
         ModelSource::Folder(_) | ModelSource::Embedded { .. } => DisconModel::Loading,
     });
     statistics::build(app);
+    surface::build(app);
+    #[cfg(feature = "native")]
+    exemplars::build(app);
     app.insert_resource(ModelToLoad(model))
         .insert_resource(TextureStore::with_limit(settings.max_unfinished))
         .insert_resource(settings)
@@ -101,9 +108,10 @@ pub fn without_renderer(app: &mut App) {
     app.add_systems(Last, (|mut outbox: ResMut<Outbox>| outbox.0.clear()).after(DisconSystems::Request));
 }
 
-fn send_model(model: Res<DisconModel>, mut outbox: ResMut<Outbox>) {
+fn send_model(model: Res<DisconModel>, mut store: ResMut<TextureStore>, mut outbox: ResMut<Outbox>) {
     if let Some(model) = model.get() {
         outbox.0.push(Command::UseModel(model.clone()));
+        store.surfaces.reopen = true;
     }
 }
 
@@ -225,5 +233,13 @@ pub fn generate_to(
         coarse,
         read_tokens,
         paused: entry.paused,
+        state: (settings.kept_latent_bytes > 0).then(|| kept_state(entry)),
     })));
+}
+
+/// Names of a texture's tokens and latents, and of those that it may go on from.
+fn kept_state(entry: &Entry) -> KeptState {
+    let with = |count: usize| Recipe { edits: entry.recipe.edits[..count].to_vec(), ..entry.recipe.clone() };
+    let before = (0..entry.recipe.edits.len()).map(|count| hash(&with(count))).collect();
+    KeptState { recipe: entry.recipe.clone(), hash: entry.hash, before }
 }

@@ -169,11 +169,17 @@ impl Game {
 
     /// RGBA bytes of a mip level, if Bevy has made the texture.
     pub fn pixels(&mut self, image: &Handle<Image>, level: u32) -> Option<Vec<u8>> {
+        self.layer(image, 0, level)
+    }
+
+    /// Bytes of a mip level of a layer.
+    pub fn layer(&mut self, image: &Handle<Image>, layer: u32, level: u32) -> Option<Vec<u8>> {
         let world = self.0.sub_app(RenderApp).world();
         let texture = world.resource::<RenderAssets<GpuImage>>().get(image)?.texture.clone();
         let (device, queue) = (world.resource::<RenderDevice>().wgpu_device(), world.resource::<RenderQueue>());
         let (width, height) = ((texture.width() >> level).max(1), (texture.height() >> level).max(1));
-        let row = (4 * width).next_multiple_of(256);
+        let texel = texture.format().block_copy_size(None).expect("a colour format");
+        let row = (texel * width).next_multiple_of(256);
         let buffer = device.create_buffer(&wgpu::BufferDescriptor {
             label: None,
             size: u64::from(row * height),
@@ -182,7 +188,11 @@ impl Game {
         });
         let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         encoder.copy_texture_to_buffer(
-            wgpu::TexelCopyTextureInfo { mip_level: level, ..texture.as_image_copy() },
+            wgpu::TexelCopyTextureInfo {
+                mip_level: level,
+                origin: wgpu::Origin3d { z: layer, ..wgpu::Origin3d::ZERO },
+                ..texture.as_image_copy()
+            },
             wgpu::TexelCopyBufferInfo {
                 buffer: &buffer,
                 layout: wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row: Some(row), rows_per_image: None },
@@ -193,7 +203,7 @@ impl Game {
         buffer.map_async(wgpu::MapMode::Read, .., |result| result.expect("the buffer can be read"));
         device.poll(wgpu::PollType::wait_indefinitely()).expect("the device works");
         let bytes = buffer.get_mapped_range(..);
-        Some(bytes.chunks_exact(row as usize).flat_map(|row| &row[..4 * width as usize]).copied().collect())
+        Some(bytes.chunks_exact(row as usize).flat_map(|row| &row[..(texel * width) as usize]).copied().collect())
     }
 
     pub fn picture(&mut self, image: &Handle<Image>) -> Vec<u8> {

@@ -6,7 +6,10 @@ mod budget;
 mod caches;
 #[path = "../common/mod.rs"]
 mod common;
+mod continued;
+mod exemplars;
 mod game;
 mod life;
 mod maps;
 mod requests;
+mod surfaces;
