@@ -66,11 +66,6 @@ impl Layers {
         }
     }
 
-    /// No layer shows anything.
-    pub fn forget(&mut self) {
-        self.layers.fill(None);
-    }
-
     /// Texels along each axis of the map.
     pub fn map_side(&self) -> u32 {
         2 * self.radius as u32 + 1
