@@ -49,6 +49,9 @@ pub fn model() -> Arc<Model> {
         let mut model =
             Model::new(&ModelConfig::tiny(&["brick", "moss"]), None, 1).expect("the configuration is sound");
         common::randomise(&mut model);
+        // Deviations, by which the style of an example picture is measured.
+        let scale = model.discon.styles.scale;
+        model.weights.get_mut(scale).iter_mut().for_each(|value| *value = value.abs() + 0.1);
         Arc::new(model)
     };
     MODEL.get_or_init(make).clone()
@@ -228,6 +231,16 @@ pub fn expected(recipe: &Recipe) -> Vec<u8> {
     let plan = plan(&model, recipe).expect("the recipe is sound");
     let mut gpu = common::gpu().expect("the caller has checked");
     gpu.generate(&model, &plan).expect("the device works").pixels
+}
+
+/// Mean of a channel of RGBA bytes in linear light.
+pub fn linear_mean(pixels: &[u8], channel: usize) -> f64 {
+    let linear = |byte: u8| {
+        let value = f64::from(byte) / 255.0;
+        if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+    };
+    let values = pixels.chunks_exact(4).map(|pixel| linear(pixel[channel]));
+    values.sum::<f64>() / (pixels.len() / 4) as f64
 }
 
 pub fn rgb(rgba: &[u8]) -> Vec<u8> {

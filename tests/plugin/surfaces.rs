@@ -90,7 +90,7 @@ fn cells_are_those_of_the_executor_in_every_order_of_visits_and_layers_go_round(
     walk(&mut game, opened, [1, -1]);
     let again = pictures(&mut game, opened.0);
     let both: Vec<_> = again.iter().filter_map(|(cell, picture)| Some((cell, picture, seen.get(cell)?))).collect();
-    assert!(both.len() >= 9, "{} cells were seen on both walks", both.len());
+    assert!(both.len() >= 6, "{} cells were seen on both walks", both.len());
     assert!(both.iter().all(|(_, a, b)| a == b), "a cell depends on the walk");
     drop(game);
     // And without Bevy.
@@ -113,9 +113,11 @@ fn levels_of_a_layer_are_means_and_other_layers_stay_as_they_are() {
         let finest = game.layer(&found.cells, layer, 0).expect("the texture exists");
         let last = game.layer(&found.cells, layer, 7).expect("there are levels down to one texel");
         assert_eq!(last.len(), 4);
-        let mean = finest.iter().step_by(4).map(|byte| f64::from(*byte)).sum::<f64>() / f64::from(SIDE * SIDE);
-        // The mean in linear light is a little lighter than that of the bytes.
-        assert!((f64::from(last[0]) - mean).abs() < 25.0, "layer {layer}: {} against {mean}", last[0]);
+        for channel in 0..3 {
+            let difference = (linear_mean(&last, channel) - linear_mean(&finest, channel)).abs();
+            // Each of seven levels rounds to bytes.
+            assert!(difference < 0.004 * 7.0, "layer {layer}, channel {channel}: {difference}");
+        }
     }
     // A spare layer was never written.
     let spare = game.layer(&found.cells, 11, 0).expect("the texture exists");
@@ -125,6 +127,9 @@ fn levels_of_a_layer_are_means_and_other_layers_stay_as_they_are() {
 #[test]
 fn textures_of_higher_priority_overtake_a_surface_and_its_end_frees_everything() {
     let Some(mut game) = Game::new(DisconSettings::default().with_budget_ms(0.5)) else { return };
+    // The buffers of this shape are there for the next one.
+    let first = game.generate(recipe(0));
+    game.until("the first texture is ready", |game| game.is_ready(&first));
     let (entity, _) = open(&mut game, surface(), [0, 0]);
     game.until("the surface has begun", |game| !cells(game, entity).layers.is_empty());
     let image = game.generate(recipe(1));
