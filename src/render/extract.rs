@@ -77,10 +77,11 @@ impl Waiting {
         self.job.coarse && !self.coarse_shown && self.job.goal != Goal::Tokens
     }
 
-    /// Whether it runs before another one: every texture shows something before any is refined.
+    /// Whether it runs before another one: every texture shows something before any is refined, or a surface goes on.
     pub fn order(&self, other: &Self) -> Ordering {
-        (!self.coarse_shown)
-            .cmp(&!other.coarse_shown)
+        let shows_nothing = |waiting: &Self| !waiting.coarse_shown && waiting.around.work.is_none();
+        shows_nothing(self)
+            .cmp(&shows_nothing(other))
             .then(self.job.priority.total_cmp(&other.job.priority))
             .then(other.job.ticket.number.cmp(&self.job.ticket.number))
     }
