@@ -34,15 +34,17 @@
 //! Arrows of imports point to the left; `tests/architecture.rs` checks them.
 //!
 //! ```text
-//! model <- sampling <- reference <- native <- train, eval, exemplar, surface, bake
-//!                   <- gpu <------- render
-//!                   <- request <----/
-//!                         ^-------- editor
+//! model <- sampling <- reference <- native <- train, eval, surface, bake
+//!                   |                     \-- exemplar
+//!                   <- gpu <------- render       |
+//!                   <- request <----/            |
+//!                         ^  \-------------------/
+//!                         \-------- editor
 //! ```
 //!
-//! Four things are written once: names and shapes of parameters ([`model::ParamTable`]), the mathematics of the network
-//! (`forward` over [`model::Ops`]), the loop of a generation ([`sampling::run_step`]) and the constants that Rust shares
-//! with WGSL (`gpu::kernel`).
+//! Five things are written once: names and shapes of parameters ([`model::ParamTable`]), the mathematics of the network
+//! (`forward` over [`model::Ops`]), the loop of a generation ([`sampling::run_step`]), what a run takes from and leaves to
+//! others ([`sampling::Arrangement`]) and the constants that Rust shares with WGSL (`gpu::kernel`).
 
 #[cfg(feature = "cli")]
 pub mod bake;
