@@ -13,9 +13,9 @@ use bevy::prelude::*;
 use bevy_discon::prelude::*;
 
 /// Units of the world that a cell is wide.
-const CELL: f32 = 6.0;
+const CELL: f32 = 3.0;
 /// Where the flight of a screenshot ends, in units of the world.
-const END: f32 = 2.0 * CELL;
+const END: f32 = 3.0 * CELL;
 
 fn main() -> AppExit {
     App::new()
@@ -26,27 +26,27 @@ fn main() -> AppExit {
         .run()
 }
 
-#[derive(Component)]
-struct Ground;
-
 fn set_up(mut meshes: ResMut<Assets<Mesh>>, mut settings: ResMut<DisconSettings>, mut commands: Commands) {
+    let mut radius = 3;
     let class = std::env::args().nth(1).filter(|argument| !argument.starts_with("--"));
     let mut recipe = Recipe::new(class.unwrap_or_else(|| "stone_wall".into())).with_seed(5).with_size(256, 256);
     if common::screenshot_file().is_some() {
         // Software renderers make such pictures too.
         settings.budget_ms = 500.0;
         recipe = Recipe { token_rounds: 4, latent_rounds: 1, ..recipe.with_size(128, 128) };
+        radius = 2;
     }
-    let surface = EndlessSurface { cell: CELL, radius: 2, ..EndlessSurface::new(recipe) };
-    commands.spawn((Ground, surface));
+    let seen = (radius as f32 + 0.2) * CELL;
+    let surface = EndlessSurface { cell: CELL, radius, ..EndlessSurface::new(recipe) };
+    commands.spawn(surface);
     // One plane is enough: it follows the camera, and its texture stays where it is in the world.
     commands.spawn((Plane, Mesh3d(meshes.add(Plane3d::default().mesh().size(10.0 * CELL, 10.0 * CELL)))));
     commands.spawn((
         Camera3d::default(),
-        Transform::from_xyz(0.0, 7.0, 0.0).looking_at(Vec3::new(0.0, 0.0, -9.0), Vec3::Y),
+        Transform::from_xyz(0.0, 3.0, 0.0).looking_at(Vec3::new(0.0, 0.0, -3.5), Vec3::Y),
         DistanceFog {
             color: Color::srgb(0.55, 0.65, 0.75),
-            falloff: FogFalloff::Linear { start: 1.2 * CELL, end: 2.4 * CELL },
+            falloff: FogFalloff::Linear { start: 0.7 * seen, end: seen },
             ..default()
         },
     ));
@@ -62,7 +62,7 @@ struct Plane;
 
 /// Shows the cells, as soon as there are textures for them.
 fn dress(
-    surface: Single<(&EndlessSurface, &SurfaceCells, &GlobalTransform), (With<Ground>, Added<SurfaceCells>)>,
+    surface: Single<(&EndlessSurface, &SurfaceCells, &GlobalTransform), Added<SurfaceCells>>,
     plane: Single<Entity, With<Plane>>,
     mut materials: ResMut<Assets<LayeredMaterial>>,
     mut commands: Commands,
@@ -87,7 +87,7 @@ fn fly(
     let seconds = time.delta_secs().min(0.1);
     let speed = match (common::screenshot_file().is_some(), *steered) {
         (true, _) if camera.translation.z < -END => 0.0,
-        (true, _) => 8.0,
+        (true, _) => 4.0,
         (false, true) => 5.0 * speed,
         (false, false) => 2.0,
     };
@@ -119,6 +119,6 @@ fn save_picture(
     let complete = camera.translation.z < -END && cells.missing() == 0;
     *frames = if complete || cells.error.is_some() { *frames + 1 } else { 0 };
     if *frames == common::SETTLING_FRAMES {
-        common::save_and_exit(&file, &mut commands);
+        common::save_and_exit(file, &mut commands);
     }
 }

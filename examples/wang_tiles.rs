@@ -15,7 +15,7 @@ use bevy::prelude::*;
 use bevy_discon::prelude::*;
 
 /// Tiles along each axis of a half of the picture.
-const TILES: f32 = 8.0;
+const TILES: f32 = 5.0;
 /// Width of a half in units of the world.
 const HALF: f32 = 3.9;
 
@@ -26,9 +26,6 @@ fn main() -> AppExit {
         .add_systems(Update, (dress, save_picture))
         .run()
 }
-
-#[derive(Component)]
-struct Field;
 
 fn set_up(
     mut textures: TextureGenerator,
@@ -41,7 +38,7 @@ fn set_up(
         settings.budget_ms = 500.0;
     }
     let class = std::env::args().nth(1).filter(|argument| !argument.starts_with("--"));
-    let recipe = Recipe::new(class.unwrap_or_else(|| "gravel".into())).with_seed(3).with_size(128, 128);
+    let recipe = Recipe::new(class.unwrap_or_else(|| "rock".into())).with_seed(3).with_size(128, 128);
     let mesh = meshes.add(Rectangle::from_length(HALF));
     let repeated = StandardMaterial {
         base_color_texture: Some(textures.generate(recipe.clone())),
@@ -52,7 +49,6 @@ fn set_up(
     let place = Transform::from_xyz(-HALF / 2.0 - 0.05, 0.0, 0.0);
     commands.spawn((Mesh3d(mesh.clone()), MeshMaterial3d(materials.add(repeated)), place));
     commands.spawn((
-        Field,
         Mesh3d(mesh),
         Transform::from_xyz(HALF / 2.0 + 0.05, 0.0, 0.0),
         WangTileSet { field: (16, 16), field_seed: 1, ..WangTileSet::new(recipe) },
@@ -62,7 +58,7 @@ fn set_up(
 
 /// Shows the tiles, as soon as there are textures for them.
 fn dress(
-    field: Single<(Entity, &WangTextures, &GlobalTransform), (With<Field>, Added<WangTextures>)>,
+    field: Single<(Entity, &WangTextures, &GlobalTransform), Added<WangTextures>>,
     mut materials: ResMut<Assets<LayeredMaterial>>,
     mut commands: Commands,
 ) {
@@ -85,6 +81,6 @@ fn save_picture(
     let complete = tiles.is_complete() && store.unfinished() == 0;
     *frames = if complete || tiles.error.is_some() { *frames + 1 } else { 0 };
     if *frames == common::SETTLING_FRAMES {
-        common::save_and_exit(&file, &mut commands);
+        common::save_and_exit(file, &mut commands);
     }
 }

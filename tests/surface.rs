@@ -120,7 +120,7 @@ fn wang_tiles_fit_wherever_their_edges_have_one_colour() {
         *sum = (sum.0 + disagreement(&tiles[left], &tiles[right]), sum.1 + 1.0);
     }
     let (fit, unfit) = (fit.0 / fit.1, unfit.0 / unfit.1);
-    println!("what a tile goes on with against what its neighbour shows: {fit:.4}; where colours differ: {unfit:.4}");
+    println!("what a tile goes on with against what its neighbour shows: {fit:.6}; where colours differ: {unfit:.6}");
     assert!(fit < 0.5 * unfit, "tiles continue each other: {fit} against {unfit}");
 }
 

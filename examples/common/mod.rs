@@ -5,7 +5,7 @@
 use bevy::prelude::*;
 use bevy::render::view::screenshot::{Screenshot, ScreenshotCaptured, save_to_disk};
 use bevy_discon::prelude::*;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Frames after the last texture in which pipelines are compiled and lights settle.
 pub const SETTLING_FRAMES: u32 = 10;
@@ -30,8 +30,8 @@ pub fn screenshot_file() -> Option<PathBuf> {
 }
 
 /// Saves a picture of the window and ends the app.
-pub fn save_and_exit(file: &Path, commands: &mut Commands) {
-    commands.spawn(Screenshot::primary_window()).observe(save_to_disk(file.to_path_buf())).observe(
+pub fn save_and_exit(file: PathBuf, commands: &mut Commands) {
+    commands.spawn(Screenshot::primary_window()).observe(save_to_disk(file)).observe(
         |_: On<ScreenshotCaptured>, mut exit: MessageWriter<AppExit>| {
             exit.write(AppExit::Success);
         },
@@ -56,6 +56,6 @@ fn save_picture(
     }
     *frames = if store.is_empty() || store.unfinished() > 0 { 0 } else { *frames + 1 };
     if *frames == SETTLING_FRAMES {
-        save_and_exit(&file.0, &mut commands);
+        save_and_exit(file.0.clone(), &mut commands);
     }
 }

@@ -30,6 +30,16 @@ pub struct Gpu<'w> {
     sender: Res<'w, ReportSender>,
 }
 
+/// What the node changes: all work, and what is kept of it.
+#[derive(SystemParam)]
+pub struct Jobs<'w> {
+    queued: ResMut<'w, Queued>,
+    active: ResMut<'w, Active>,
+    slots: ResMut<'w, Slots>,
+    surfaces: ResMut<'w, Surfaces>,
+    kept: ResMut<'w, KeptStates>,
+}
+
 /// Textures whose last submission runs.
 #[derive(Default)]
 pub struct Finishing(Arc<AtomicUsize>);
@@ -37,16 +47,13 @@ pub struct Finishing(Arc<AtomicUsize>);
 /// Spends the budget of this frame.
 pub fn run_jobs(
     gpu: Gpu,
-    mut queued: ResMut<Queued>,
-    mut active: ResMut<Active>,
-    mut slots: ResMut<Slots>,
-    mut surfaces: ResMut<Surfaces>,
-    mut kept: ResMut<KeptStates>,
+    jobs: Jobs,
     mut controller: ResMut<Controller>,
     mut timer: ResMut<Timer>,
     finishing: Local<Finishing>,
 ) {
     collect_times(&gpu, &mut controller, &mut timer, &finishing);
+    let Jobs { mut queued, mut active, mut slots, mut surfaces, mut kept } = jobs;
     let Some(model) = gpu.model.get() else { return };
     upload_one(&gpu, model, &mut queued, &finishing);
     derive_some(&gpu, model, &mut queued);
@@ -75,15 +82,8 @@ pub fn run_jobs(
         }
         match reached {
             Some(Milestone::Complete) => {
-                let ticket = job.ticket();
                 kept.finished(&mut job.waiting, gpu.settings.kept_latent_bytes);
-                if job.waiting.around.work.is_none() {
-                    gpu.sender.send(job.cost());
-                }
-                let report = match job.waiting.around.work {
-                    Some(work) => surfaces.finished(ticket.image, work, &gpu.images, &gpu.queue),
-                    None => Some(Report::Done(ticket)),
-                };
+                let report = complete(&gpu, job, &mut surfaces);
                 report.into_iter().for_each(|report| report_when_done(&gpu, report, &finishing));
                 active.0 = None;
             }
@@ -97,6 +97,17 @@ pub fn run_jobs(
                 }
             }
             Some(Milestone::Tokens) | None => {}
+        }
+    }
+}
+
+/// What there is to say when the GPU is done with a job whose last commands were submitted.
+fn complete(gpu: &Gpu, job: &ActiveJob, surfaces: &mut Surfaces) -> Option<Report> {
+    match job.waiting.around.work {
+        Some(work) => surfaces.finished(job.ticket().image, work, &gpu.images, &gpu.queue),
+        None => {
+            gpu.sender.send(job.cost());
+            Some(Report::Done(job.ticket()))
         }
     }
 }
