@@ -61,9 +61,24 @@ impl Exemplar {
         let error = |error| ExemplarError::File { path: path.display().to_string(), error };
         let picture = image::ImageReader::open(path).map_err(|io| error(io.into()))?;
         let picture = picture.with_guessed_format().map_err(|io| error(io.into()))?.decode().map_err(error)?;
+        Self::from_picture(model, &picture, class, tiling)
+    }
+
+    /// The same for a picture in memory, of any size and format.
+    ///
+    /// # Errors
+    /// See [`ExemplarError`].
+    pub fn from_picture(
+        model: &Model,
+        picture: &image::DynamicImage,
+        class: Option<&str>,
+        tiling: Tiling,
+    ) -> Result<Self, ExemplarError> {
         let most = *SIZE_RANGE.end();
+        let smaller;
         let picture = if picture.width().max(picture.height()) > most {
-            picture.resize(most, most, image::imageops::FilterType::Triangle)
+            smaller = picture.resize(most, most, image::imageops::FilterType::Triangle);
+            &smaller
         } else {
             picture
         };

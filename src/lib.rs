@@ -34,15 +34,17 @@
 //! Arrows of imports point to the left; `tests/architecture.rs` checks them.
 //!
 //! ```text
-//! model <- sampling <- reference <- native <- train, eval, exemplar, surface, bake
-//!                   <- gpu <------- render
-//!                   <- request <----/
-//!                         ^-------- editor
+//! model <- sampling <- reference <- native <- train, eval, surface, bake
+//!                   |                     \-- exemplar
+//!                   <- gpu <------- render       |
+//!                   <- request <----/            |
+//!                         ^  \-------------------/
+//!                         \-------- editor
 //! ```
 //!
-//! Four things are written once: names and shapes of parameters ([`model::ParamTable`]), the mathematics of the network
-//! (`forward` over [`model::Ops`]), the loop of a generation ([`sampling::run_step`]) and the constants that Rust shares
-//! with WGSL (`gpu::kernel`).
+//! Five things are written once: names and shapes of parameters ([`model::ParamTable`]), the mathematics of the network
+//! (`forward` over [`model::Ops`]), the loop of a generation ([`sampling::run_step`]), what a run takes from and leaves to
+//! others ([`sampling::Arrangement`]) and the constants that Rust shares with WGSL (`gpu::kernel`).
 
 #[cfg(feature = "cli")]
 pub mod bake;
@@ -58,6 +60,8 @@ pub mod export;
 pub mod files;
 #[cfg(feature = "gpu")]
 pub mod gpu;
+#[cfg(feature = "material")]
+pub mod layered_material;
 #[cfg(feature = "material")]
 pub mod material;
 pub mod model;
@@ -80,13 +84,18 @@ pub mod train;
 #[cfg(feature = "render")]
 pub mod prelude {
     #[cfg(feature = "material")]
+    pub use crate::layered_material::{LayeredMaterial, LayeredMaterialPlugin, TextureLayers};
+    #[cfg(feature = "material")]
     pub use crate::material::DisconMaterial;
     pub use crate::plugin::DisconPlugin;
     pub use crate::request::{
-        DerivedMaps, DisconModel, DisconSettings, DisconSourcePlugin, DiskCacheFailed, GPU_MILLISECONDS,
-        GenerateTexture, GeneratedTexture, GenerationError, KEPT_BYTES, ModelSource, PriorityByDistance, TextureCoarse,
-        TextureDetail, TextureFailed, TextureGenerated, TextureGenerator, TextureNotGenerated, TextureProgress,
-        TextureReady, TextureSource, TextureState, TextureStatistics, TextureStore, TextureTokens, UNFINISHED_TEXTURES,
+        DerivedMaps, DisconModel, DisconSettings, DisconSourcePlugin, DiskCacheFailed, EndlessSurface,
+        GPU_MILLISECONDS, GenerateTexture, GeneratedTexture, GenerationError, KEPT_BYTES, ModelSource,
+        PriorityByDistance, SurfaceCells, SurfacePlane, TextureCoarse, TextureDetail, TextureFailed, TextureGenerated,
+        TextureGenerator, TextureNotGenerated, TextureProgress, TextureReady, TextureSource, TextureState,
+        TextureStatistics, TextureStore, TextureTokens, UNFINISHED_TEXTURES, WangTextures, WangTileSet,
     };
+    #[cfg(feature = "native")]
+    pub use crate::request::{EncodePicture, EncodedPicture, PictureNotEncoded};
     pub use crate::sampling::{Blend, CuratedList, Edit, MapKind, MapRules, Recipe, Tiling, TokenMask};
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Module, and the modules of this crate that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 15] = [
+const MAY_IMPORT: [(&str, &[&str]); 16] = [
     ("files", &[]),
     ("model", &["files"]),
     ("sampling", &["model", "files"]),
@@ -18,7 +18,9 @@ const MAY_IMPORT: [(&str, &[&str]); 15] = [
     ("eval", &["model", "sampling", "reference", "native", "gpu", "train"]),
     ("surface", &["model", "sampling", "reference", "native"]),
     ("bake", &["model", "sampling", "reference", "native", "gpu", "files", "export"]),
-    ("request", &["model", "sampling", "cache"]),
+    ("exemplar", &["model", "sampling", "reference", "native"]),
+    // Pictures are encoded on task threads of the processor.
+    ("request", &["model", "sampling", "exemplar", "cache"]),
     ("editor", &["model", "sampling", "request", "files", "export"]),
     ("render", &["model", "sampling", "gpu", "request", "cache"]),
 ];

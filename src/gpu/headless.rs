@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// that runs for seconds would be stopped.
 const FLOPS_PER_SUBMISSION: u64 = 1_000_000_000;
 /// Shapes whose buffers are kept.
-const MAX_SLOTS: usize = 4;
+const MAX_SLOTS: usize = 8;
 
 /// A device of its own, and everything that was prepared on it.
 #[derive(Debug)]
@@ -36,11 +36,11 @@ struct LoadedModel {
     slots: Vec<(PlanShape, Slot)>,
 }
 
+/// Buffers for one shape, and the target of its picture if it ends with one.
 #[derive(Debug)]
-struct Slot {
-    job: JobSlot,
-    target: ImageTarget,
-    texture: wgpu::Texture,
+pub(super) struct Slot {
+    pub job: JobSlot,
+    output: Option<(ImageTarget, wgpu::Texture)>,
 }
 
 impl Gpu {
@@ -99,15 +99,22 @@ impl Gpu {
     /// See [`GpuError`].
     pub fn generate(&mut self, model: &Model, plan: &Plan) -> Result<GeneratedTexture, GpuError> {
         self.prepare(model, &plan.shape)?;
-        let slot = self.model.as_ref().and_then(|loaded| loaded.slots.last());
-        let Some((_, slot)) = slot else { return Err(GpuError::Device("no slot was prepared".into())) };
+        let slot = self.slot()?;
+        let Some((target, texture)) = &slot.output else {
+            return Err(GpuError::Device("the plan ends without a picture".into()));
+        };
         slot.job.start(&self.queue, &plan.inputs)?;
-        checked(&self.device, || self.run(slot), GpuError::Device)??;
+        let run = || {
+            self.run_all(&slot.job)?;
+            self.submit(|pass| target.encode(pass));
+            Ok(())
+        };
+        checked(&self.device, run, GpuError::Device)??;
         let tokens = self.read(slot.job.tokens_buffer(), 4 * plan.shape.grid.positions() as u64)?;
-        let pixels = self.read_texture(&slot.texture)?;
+        let pixels = self.read_texture(texture)?;
         Ok(GeneratedTexture {
-            width: slot.texture.width(),
-            height: slot.texture.height(),
+            width: texture.width(),
+            height: texture.height(),
             pixels,
             tokens: bytemuck::pod_collect_to_vec(&tokens),
         })
@@ -119,8 +126,7 @@ impl Gpu {
     /// # Errors
     /// A device that was lost, or nothing was generated yet.
     pub fn state(&self) -> Result<LatentState, GpuError> {
-        let slot = self.model.as_ref().and_then(|loaded| loaded.slots.last());
-        let Some((_, slot)) = slot else { return Err(GpuError::Device("nothing was generated yet".into())) };
+        let slot = self.slot()?;
         let read =
             |state: StateBuffer| self.read(slot.job.state(state), slot.job.recording().state_bytes[state as usize]);
         Ok(LatentState {
@@ -129,8 +135,20 @@ impl Gpu {
         })
     }
 
+    /// The slot that was used last.
+    pub(super) fn slot(&self) -> Result<&Slot, GpuError> {
+        let slot = self.model.as_ref().and_then(|loaded| loaded.slots.last());
+        slot.map(|(_, slot)| slot).ok_or_else(|| GpuError::Device("nothing was generated yet".into()))
+    }
+
+    /// Kernels of the model that was used last.
+    pub(super) fn pipelines(&self) -> Result<&Pipelines, GpuError> {
+        let loaded = self.model.as_ref().map(|loaded| &loaded.pipelines);
+        loaded.ok_or_else(|| GpuError::Device("nothing was generated yet".into()))
+    }
+
     /// Makes sure that the last slot fits `shape`.
-    fn prepare(&mut self, model: &Model, shape: &PlanShape) -> Result<(), GpuError> {
+    pub(super) fn prepare(&mut self, model: &Model, shape: &PlanShape) -> Result<(), GpuError> {
         let mut loaded = match self.model.take().filter(|loaded| loaded.digest == model.digest) {
             Some(loaded) => loaded,
             None => LoadedModel {
@@ -156,11 +174,14 @@ impl Gpu {
     fn make_slot(&self, model: &Model, shape: &PlanShape, loaded: &LoadedModel) -> Result<Slot, GpuError> {
         let recording = Arc::new(Recording::new(model, shape, self.variant));
         let job = JobSlot::new(&self.device, &loaded.pipelines, &loaded.weights, recording)?;
+        if job.recording().picture.is_none() {
+            return Ok(Slot { job, output: None });
+        }
         let pixels = shape.grid.finer(crate::model::TOKEN_PIXELS);
         let make = || self.texture(pixels.width as u32, pixels.height as u32);
         let texture = checked(&self.device, make, GpuError::Device)?;
         let target = ImageTarget::new(&self.device, &loaded.pipelines, &job, &texture)?;
-        Ok(Slot { job, target, texture })
+        Ok(Slot { job, output: Some((target, texture)) })
     }
 
     /// A texture that [`ImageTarget`] can write, with all mip levels.
@@ -178,15 +199,10 @@ impl Gpu {
         })
     }
 
-    fn run(&self, slot: &Slot) -> Result<(), GpuError> {
-        for range in slot.job.recording().slices(FLOPS_PER_SUBMISSION) {
-            let last = range.end == slot.job.recording().len();
-            self.submit(|pass| {
-                slot.job.encode(pass, range);
-                if last {
-                    slot.target.encode(pass);
-                }
-            });
+    /// All dispatches of a job.
+    pub(super) fn run_all(&self, job: &JobSlot) -> Result<(), GpuError> {
+        for range in job.recording().slices(FLOPS_PER_SUBMISSION) {
+            self.submit(|pass| job.encode(pass, range));
             // Frees what finished submissions hold.
             self.device.poll(wgpu::PollType::Poll).map_err(|error| GpuError::Device(error.to_string()))?;
         }
@@ -195,8 +211,13 @@ impl Gpu {
 
     /// Submits one compute pass.
     pub fn submit(&self, encode: impl FnOnce(&mut wgpu::ComputePass<'_>)) {
+        self.record(|encoder| encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default())));
+    }
+
+    /// Submits some commands.
+    pub(super) fn record(&self, record: impl FnOnce(&mut wgpu::CommandEncoder)) {
         let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()));
+        record(&mut encoder);
         self.queue.submit([encoder.finish()]);
     }
 

@@ -6,6 +6,15 @@ use super::kernel::Kernel;
 use super::pipelines::{Compiled, Pipelines};
 use super::recorder::ALIGNMENT;
 
+/// Which layer of a texture shows a picture, and how much of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ImagePlace {
+    /// Layer of the texture.
+    pub layer: u32,
+    /// Pixels at each side of the picture that are left out.
+    pub border: u32,
+}
+
 /// Writes the picture of a slot into level 0 of a texture and fills the other levels.
 #[derive(Debug)]
 pub struct ImageTarget {
@@ -29,15 +38,31 @@ impl ImageTarget {
         slot: &JobSlot,
         texture: &wgpu::Texture,
     ) -> Result<Self, GpuError> {
+        Self::at(device, pipelines, slot, texture, ImagePlace::default())
+    }
+
+    /// The same for one layer of a texture, which has the size of the picture without its border.
+    ///
+    /// # Errors
+    /// See [`ImageTarget::new`]; a layer that the texture does not have.
+    pub fn at(
+        device: &wgpu::Device,
+        pipelines: &Pipelines,
+        slot: &JobSlot,
+        texture: &wgpu::Texture,
+        place: ImagePlace,
+    ) -> Result<Self, GpuError> {
         let picture = slot.recording().picture;
         let pixels = picture.and_then(|(pixels, grid)| Some((slot.buffer_of(&pixels)?, grid)));
         let (pixels, grid) = pixels.ok_or_else(|| GpuError::Device("the recording has no picture".into()))?;
-        let size = (grid.width as u32, grid.height as u32);
+        let ImagePlace { layer, border } = place;
+        let inner = |side: usize| (side as u32).saturating_sub(2 * border);
+        let size = (inner(grid.width), inner(grid.height));
         check(texture, Some(size))?;
         let compiled = pipelines.get(Kernel::WriteImage.into())?;
         let make = || {
-            let params = uniform(device, &[[size.0, size.1]]);
-            let view = level_view(texture, 0, wgpu::TextureUsages::STORAGE_BINDING);
+            let params = uniform(device, &[[size.0, size.1, grid.width as u32, border, border]]);
+            let view = level_view(texture, (layer, 0), wgpu::TextureUsages::STORAGE_BINDING);
             let resources = [pixels.as_entire_binding(), wgpu::BindingResource::TextureView(&view)];
             (bind(device, compiled, &params, 0, resources), params)
         };
@@ -46,7 +71,7 @@ impl ImageTarget {
             pipeline: compiled.pipeline.clone(),
             bind_group,
             workgroups: [size.0.div_ceil(8), size.1.div_ceil(8)],
-            mips: MipChain::new(device, pipelines, texture)?,
+            mips: MipChain::of_layer(device, pipelines, texture, layer)?,
             _params: params,
         })
     }
@@ -77,6 +102,19 @@ impl MipChain {
     /// # Errors
     /// A texture of another format or usage.
     pub fn new(device: &wgpu::Device, pipelines: &Pipelines, texture: &wgpu::Texture) -> Result<Self, GpuError> {
+        Self::of_layer(device, pipelines, texture, 0)
+    }
+
+    /// The same for one layer of a texture.
+    ///
+    /// # Errors
+    /// See [`MipChain::new`]; a layer that the texture does not have.
+    pub fn of_layer(
+        device: &wgpu::Device,
+        pipelines: &Pipelines,
+        texture: &wgpu::Texture,
+        layer: u32,
+    ) -> Result<Self, GpuError> {
         check(texture, None)?;
         let compiled = pipelines.get(Kernel::Downsample.into())?;
         let make = || {
@@ -85,8 +123,8 @@ impl MipChain {
                 .collect();
             let params = uniform(device, &sizes);
             let bind_level = |(index, [width, height]): (usize, &[u32; 2])| {
-                let finer = level_view(texture, index as u32, wgpu::TextureUsages::TEXTURE_BINDING);
-                let coarser = level_view(texture, index as u32 + 1, wgpu::TextureUsages::STORAGE_BINDING);
+                let finer = level_view(texture, (layer, index as u32), wgpu::TextureUsages::TEXTURE_BINDING);
+                let coarser = level_view(texture, (layer, index as u32 + 1), wgpu::TextureUsages::STORAGE_BINDING);
                 let resources =
                     [wgpu::BindingResource::TextureView(&finer), wgpu::BindingResource::TextureView(&coarser)];
                 (bind(device, compiled, &params, index, resources), [width.div_ceil(8), height.div_ceil(8)])
@@ -123,13 +161,21 @@ pub(super) fn check(texture: &wgpu::Texture, size: Option<(u32, u32)>) -> Result
     })
 }
 
-pub(super) fn level_view(texture: &wgpu::Texture, level: u32, usage: wgpu::TextureUsages) -> wgpu::TextureView {
+/// One level of one layer.
+pub(super) fn level_view(
+    texture: &wgpu::Texture,
+    (layer, level): (u32, u32),
+    usage: wgpu::TextureUsages,
+) -> wgpu::TextureView {
     texture.create_view(&wgpu::TextureViewDescriptor {
         label: Some("discon mip level"),
         format: Some(wgpu::TextureFormat::Rgba8Unorm),
         usage: Some(usage),
         base_mip_level: level,
         mip_level_count: Some(1),
+        dimension: Some(wgpu::TextureViewDimension::D2),
+        base_array_layer: layer,
+        array_layer_count: Some(1),
         ..Default::default()
     })
 }

@@ -50,8 +50,8 @@ impl MapTarget {
             let bind_level = |(index, (width, height)): (usize, &(u32, u32))| {
                 let (compiled, source, level) =
                     if index == 0 { (derive, picture, 0) } else { (downsample, map, index as u32 - 1) };
-                let source = level_view(source, level, wgpu::TextureUsages::TEXTURE_BINDING);
-                let target = level_view(map, index as u32, wgpu::TextureUsages::STORAGE_BINDING);
+                let source = level_view(source, (0, level), wgpu::TextureUsages::TEXTURE_BINDING);
+                let target = level_view(map, (0, index as u32), wgpu::TextureUsages::STORAGE_BINDING);
                 let views = [wgpu::BindingResource::TextureView(&source), wgpu::BindingResource::TextureView(&target)];
                 (bind(device, compiled, &params, index, views), [width.div_ceil(8), height.div_ceil(8)])
             };

@@ -11,11 +11,14 @@
 //! 5. [`ImageTarget`] writes the finished picture and its mip levels into a texture.
 //! 6. [`MapTarget`] derives normals, roughness or height from it, where a game asks for them.
 //!
+//! 7. [`GpuPages`] keep tokens and latents for later jobs: neighbours in an endless surface, edits.
+//!
 //! [`Gpu`] does all of it for programs without Bevy.
 //!
 //! [`PlanShape`]: crate::sampling::PlanShape
 
 mod arena;
+mod arranged;
 mod binder;
 mod buffers;
 mod error;
@@ -25,19 +28,22 @@ mod job;
 mod kernel;
 mod maps;
 mod ops;
+mod pages;
 mod pipelines;
 mod recorder;
 mod recording;
 mod sample_ops;
 mod weights;
 
+pub use arranged::GpuExecutor;
 pub use error::GpuError;
 pub(crate) use error::checked;
 pub use headless::Gpu;
-pub use image_target::{ImageTarget, MipChain};
+pub use image_target::{ImagePlace, ImageTarget, MipChain};
 pub use job::JobSlot;
 pub use kernel::{Binding, Kernel, KernelKey, KernelVariant};
 pub use maps::MapTarget;
+pub use pages::GpuPages;
 pub use pipelines::Pipelines;
 pub use recorder::Recorder;
 pub use recording::{BufferRef, Dispatch, GpuIndices, GpuTensor, Recording, StateBuffer, Tap};

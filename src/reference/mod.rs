@@ -10,6 +10,7 @@ pub mod gated_add;
 pub mod linear;
 pub mod maps;
 pub mod modulated_norm;
+mod pages;
 pub mod rms_norm;
 pub mod rows;
 pub mod sample;
@@ -20,6 +21,8 @@ use crate::model::layers::{Conv, Linear, Norm};
 use crate::model::{Activation, AttentionLayout, Grid, Model, Ops, ParamId};
 use crate::sampling::{JobInputs, LatentState, Plan, run_step};
 use std::rc::Rc;
+
+pub use pages::CpuPages;
 
 /// A matrix in memory.
 #[derive(Clone, Debug, PartialEq)]

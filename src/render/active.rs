@@ -6,7 +6,7 @@ use super::prepare::{GpuModel, Slot};
 use super::read_back::{PictureReadBack, TokenReadBack};
 use crate::gpu::{GpuError, ImageTarget, JobSlot, checked};
 use crate::request::DiskCacheFailed;
-use crate::request::link::{Goal, Report, ReportSender, Ticket};
+use crate::request::link::{Continued, Goal, Report, ReportSender, Ticket};
 use crate::sampling::Step;
 use bevy::prelude::*;
 use std::ops::Range;
@@ -45,7 +45,8 @@ pub struct ActiveJob {
     /// What was asked for, and what is left to do if it stops here.
     pub waiting: Waiting,
     slot: Slot,
-    target: ImageTarget,
+    /// Where the picture goes, if it ends with one.
+    target: Option<ImageTarget>,
     coarse_target: Option<ImageTarget>,
     texture: wgpu::Texture,
     parts: Vec<Part>,
@@ -78,11 +79,19 @@ impl ActiveJob {
         device: &wgpu::Device,
         queue: &wgpu::Queue,
     ) -> Result<Self, GpuError> {
-        let target = ImageTarget::new(device, &gpu.pipelines, &slot.full, texture)?;
+        let ends_with_picture = slot.full.recording().picture.is_some();
+        let make = || ImageTarget::at(device, &gpu.pipelines, &slot.full, texture, waiting.around.place);
+        let target = ends_with_picture.then(make).transpose()?;
         let coarse_slot = slot.coarse.as_ref().filter(|_| waiting.needs_coarse());
         let make = |slot| ImageTarget::new(device, &gpu.pipelines, slot, texture);
         let coarse_target = coarse_slot.map(|slot| make(slot)).transpose()?;
         slot.full.start(queue, &waiting.job.plan.inputs)?;
+        if let Some((pages, given)) = &waiting.around.given {
+            let mut encoder =
+                device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("discon given") });
+            pages.give(&mut encoder, &slot.full, given);
+            queue.submit([encoder.finish()]);
+        }
         if let Some(tokens) = &waiting.tokens {
             copy(device, queue, tokens, slot.full.tokens_buffer());
         }
@@ -180,9 +189,16 @@ impl ActiveJob {
         }
         self.slot_of(slice.part).encode(pass, slice.range.clone());
         match slice.end {
-            Some(Milestone::Complete) => self.target.encode(pass),
+            Some(Milestone::Complete) => self.target.iter().for_each(|target| target.encode(pass)),
             Some(Milestone::Coarse) => self.coarse_target.iter().for_each(|target| target.encode(pass)),
             Some(Milestone::Tokens) | None => {}
+        }
+    }
+
+    /// Copies what is kept of a job, after its last dispatch.
+    pub fn keep(&self, encoder: &mut wgpu::CommandEncoder) {
+        if let Some((pages, kept)) = &self.waiting.around.kept {
+            pages.keep(encoder, &self.slot.full, kept);
         }
     }
 
@@ -221,11 +237,20 @@ impl ActiveJob {
         job.read_tokens.then(record).flatten()
     }
 
+    /// What the whole job costs.
+    pub fn cost(&self) -> Report {
+        let cost = |slot: &JobSlot| slot.recording().cost(0..slot.recording().len()).flops;
+        let coarse = self.slot.coarse.as_ref().filter(|_| self.coarse_target.is_some());
+        let continued = if self.waiting.around.given.is_some() { Continued::Yes } else { Continued::No };
+        Report::Cost(cost(&self.slot.full) + coarse.map_or(0, |slot| cost(slot)), continued)
+    }
+
     /// Stops at the last milestone, keeping its tokens if they are complete.
     pub fn suspend(mut self, device: &wgpu::Device, queue: &wgpu::Queue) -> Waiting {
         let tokens = self.parts.iter().position(|part| part.end == Some(Milestone::Tokens));
         let tokens = tokens.is_some_and(|part| part < self.part);
-        if tokens && self.waiting.tokens.is_none() {
+        // What a job was given would be there again with old latents: such a job begins again.
+        if tokens && self.waiting.tokens.is_none() && self.waiting.around.given.is_none() {
             let source = self.slot.full.tokens_buffer();
             let descriptor = wgpu::BufferDescriptor {
                 label: Some("discon tokens of a waiting texture"),
@@ -238,6 +263,10 @@ impl ActiveJob {
                 copy(device, queue, source, &kept);
                 self.waiting.tokens = Some(kept);
             }
+        }
+        if self.waiting.around.work.is_none() {
+            // Made again when it goes on: many textures may wait.
+            self.waiting.around.kept = None;
         }
         self.waiting
     }

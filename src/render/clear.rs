@@ -23,7 +23,9 @@ pub fn clear_textures(
         for level in 0..image.texture.mip_level_count() {
             let size = level_size(&image.texture, level);
             let pixels = colour.repeat((size.width * size.height) as usize);
-            write_level(&queue, &image.texture, level, &pixels);
+            for layer in 0..image.texture.depth_or_array_layers() {
+                write_layer(&queue, &image.texture, (layer, level), &pixels);
+            }
         }
         false
     });
@@ -37,9 +39,14 @@ fn level_size(texture: &wgpu::Texture, level: u32) -> wgpu::Extent3d {
 
 /// Uploads RGBA bytes into a level.
 pub fn write_level(queue: &wgpu::Queue, texture: &wgpu::Texture, level: u32, pixels: &[u8]) {
+    write_layer(queue, texture, (0, level), pixels);
+}
+
+fn write_layer(queue: &wgpu::Queue, texture: &wgpu::Texture, (layer, level): (u32, u32), pixels: &[u8]) {
     let size = level_size(texture, level);
+    let origin = wgpu::Origin3d { z: layer, ..wgpu::Origin3d::ZERO };
     queue.write_texture(
-        wgpu::TexelCopyTextureInfo { mip_level: level, ..texture.as_image_copy() },
+        wgpu::TexelCopyTextureInfo { mip_level: level, origin, ..texture.as_image_copy() },
         pixels,
         wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row: Some(4 * size.width), rows_per_image: None },
         size,

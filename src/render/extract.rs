@@ -2,9 +2,13 @@
 
 use super::active::Active;
 use super::prepare::ModelOnGpu;
+use super::surfaces::{SurfaceWork, Surfaces};
+use crate::gpu::{GpuPages, ImagePlace};
 use crate::model::Model;
 use crate::request::DisconSettings;
-use crate::request::link::{Command, Goal, Job, MapJob, Outbox, Ticket};
+use crate::request::link::{Command, Goal, Job, MapJob, Outbox, Report, Ticket};
+use crate::request::surface_link::SurfaceReport;
+use crate::sampling::Span;
 use bevy::prelude::*;
 use bevy::render::MainWorld;
 use std::cmp::Ordering;
@@ -34,6 +38,31 @@ pub struct Waiting {
     pub tokens: Option<wgpu::Buffer>,
     /// Whether its coarse picture is shown.
     pub coarse_shown: bool,
+    /// What was made before it, and what is kept of it.
+    pub around: Around,
+}
+
+/// What surrounds a job: tokens and latents that it is given and that are kept of it.
+#[derive(Debug, Default)]
+pub struct Around {
+    /// Copied into its slot before it runs.
+    pub given: Option<(GpuPages, Vec<Span>)>,
+    /// Copied out of its slot afterwards.
+    pub kept: Option<(GpuPages, Vec<Span>)>,
+    /// Where its picture goes.
+    pub place: ImagePlace,
+    /// What it is for, if it belongs to a surface.
+    pub work: Option<SurfaceWork>,
+}
+
+impl Around {
+    /// The report of a job that fails.
+    pub fn failure(&self, ticket: Ticket, reason: String) -> Report {
+        match self.work {
+            Some(_) => Report::Surface(ticket.image, SurfaceReport::Failed(reason)),
+            None => Report::Failed(ticket, reason),
+        }
+    }
 }
 
 impl Waiting {
@@ -48,10 +77,11 @@ impl Waiting {
         self.job.coarse && !self.coarse_shown && self.job.goal != Goal::Tokens
     }
 
-    /// Whether it runs before another one: every texture shows something before any is refined.
+    /// Whether it runs before another one: every texture shows something before any is refined, or a surface goes on.
     pub fn order(&self, other: &Self) -> Ordering {
-        (!self.coarse_shown)
-            .cmp(&!other.coarse_shown)
+        let shows_nothing = |waiting: &Self| !waiting.coarse_shown && waiting.around.work.is_none();
+        shows_nothing(self)
+            .cmp(&shows_nothing(other))
             .then(self.job.priority.total_cmp(&other.job.priority))
             .then(other.job.ticket.number.cmp(&self.job.ticket.number))
     }
@@ -82,6 +112,7 @@ pub fn extract_commands(
     mut queued: ResMut<Queued>,
     mut active: ResMut<Active>,
     mut settings: ResMut<RenderSettings>,
+    mut surfaces: ResMut<Surfaces>,
     gpu: Res<ModelOnGpu>,
 ) {
     if let Some(found) = main_world.get_resource_ref::<DisconSettings>()
@@ -109,7 +140,10 @@ pub fn extract_commands(
             }
             // The main world hears of it and fails the request.
             Command::Generate(_) | Command::Upload(..) if gpu.is_unusable() => {}
-            Command::Generate(job) => queued.jobs.push(Waiting { job: *job, tokens: None, coarse_shown: false }),
+            Command::Generate(job) => {
+                let around = Around::default();
+                queued.jobs.push(Waiting { job: *job, tokens: None, coarse_shown: false, around });
+            }
             Command::Upload(ticket, pixels) => queued.uploads.push_back((ticket, pixels)),
             Command::Prioritise(image, priority) => change(image, &|job| job.priority = priority),
             Command::Pause(image, paused) => change(image, &|job| job.paused = paused),
@@ -118,6 +152,7 @@ pub fn extract_commands(
                     job.goal = Goal::Full;
                 }
             }),
+            Command::Surface(command) => surfaces.apply(command, &mut queued, &mut active),
             Command::Cancel(image) => {
                 queued.cancel(image);
                 active.cancel(image);

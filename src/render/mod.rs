@@ -5,6 +5,8 @@
 //! | `restart` | `RenderStartup` | new state for a new device |
 //! | `extract_commands` | `ExtractSchedule` | takes what the main world asks for |
 //! | `prepare_model` | `Render`, `PrepareResources` | kernels and weights, on a task thread |
+//! | `continue_edits` | the same | lets edits go on from kept latents |
+//! | `feed_surfaces` | the same | the next work of every surface |
 //! | `prepare_slots` | the same | buffers for the next shape of texture, on a task thread |
 //! | `clear_textures` | the same | the neutral colour in new textures |
 //! | `run_jobs` | `RenderGraph`, before all cameras | dispatches within the budget |
@@ -16,9 +18,12 @@ mod active;
 mod budget;
 mod clear;
 mod extract;
+mod kept;
+mod layers;
 mod prepare;
 mod read_back;
 mod run;
+mod surfaces;
 mod timing;
 
 use crate::request::link::{Report, ReportSender};
@@ -41,7 +46,13 @@ pub fn build(render_app: &mut SubApp, sender: ReportSender) {
         .add_systems(ExtractSchedule, extract::extract_commands)
         .add_systems(
             Render,
-            (prepare::prepare_model, prepare::prepare_slots, clear::clear_textures)
+            (
+                prepare::prepare_model,
+                kept::continue_edits,
+                surfaces::feed_surfaces,
+                prepare::prepare_slots,
+                clear::clear_textures,
+            )
                 .chain()
                 .in_set(RenderSystems::PrepareResources),
         )
@@ -64,6 +75,8 @@ fn restart(
     commands.insert_resource(extract::Queued::default());
     commands.insert_resource(prepare::ModelOnGpu::new(device.wgpu_device(), &info));
     commands.insert_resource(prepare::Slots::default());
+    commands.insert_resource(kept::KeptStates::default());
+    commands.insert_resource(surfaces::Surfaces::default());
     commands.insert_resource(active::Active::default());
     commands.insert_resource(budget::Controller::default());
     commands.insert_resource(timing::Timer::new(device.wgpu_device(), &queue));

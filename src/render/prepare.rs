@@ -1,6 +1,8 @@
 //! Kernels, weights and buffers, made on task threads.
 
 use super::extract::{Queued, RenderSettings, Waiting};
+use super::kept::KeptStates;
+use super::surfaces::Surfaces;
 use crate::gpu::{GpuError, GpuWeights, JobSlot, KernelVariant, Pipelines, Recording};
 use crate::model::Model;
 use crate::request::link::{Report, ReportSender};
@@ -64,6 +66,7 @@ pub fn prepare_model(
     mut gpu: ResMut<ModelOnGpu>,
     mut queued: ResMut<Queued>,
     mut slots: ResMut<Slots>,
+    mut kept: ResMut<KeptStates>,
     device: Res<RenderDevice>,
     queue: Res<RenderQueue>,
     sender: Res<ReportSender>,
@@ -71,6 +74,7 @@ pub fn prepare_model(
     if queued.model.is_some() {
         let model = queued.model.take();
         *slots = Slots::default();
+        kept.forget();
         gpu.state = match model.filter(|_| gpu.computes) {
             Some(model) => State::Preparing(prepare(model, &device, &queue, gpu.variant)),
             None => {
@@ -154,6 +158,7 @@ impl Slots {
 pub fn prepare_slots(
     gpu: Res<ModelOnGpu>,
     settings: Res<RenderSettings>,
+    surfaces: Res<Surfaces>,
     device: Res<RenderDevice>,
     images: Res<RenderAssets<GpuImage>>,
     sender: Res<ReportSender>,
@@ -171,12 +176,14 @@ pub fn prepare_slots(
                 debug!("buffers for {:?}: {} kB, {} dispatches", shape.grid, recording.bytes() / 1000, recording.len());
                 slots.ready.retain(|(known, _)| *known != shape);
                 slots.ready.push((shape, slot));
-                let surplus = slots.ready.len().saturating_sub(settings.kept_shapes);
+                let surplus = slots.ready.len().saturating_sub(settings.kept_shapes + surfaces.shapes());
                 slots.ready.drain(..surplus);
             }
             Err(error) => {
                 let failed = queued.jobs.extract_if(.., |waiting| waiting.job.plan.shape == shape);
-                failed.for_each(|waiting| sender.send(Report::Failed(waiting.job.ticket, error.to_string())));
+                failed.for_each(|waiting| {
+                    sender.send(waiting.around.failure(waiting.job.ticket, error.to_string()));
+                });
             }
         }
     }

@@ -3,9 +3,11 @@
 use super::active::{Active, ActiveJob, Milestone};
 use super::budget::{Controller, Phase};
 use super::clear::write_level;
-use super::extract::{Queued, RenderSettings, Waiting};
+use super::extract::{Around, Queued, RenderSettings, Waiting};
+use super::kept::{KeptStates, make_room};
 use super::prepare::{GpuModel, ModelOnGpu, Slots};
 use super::read_back;
+use super::surfaces::Surfaces;
 use super::timing::Timer;
 use crate::gpu::{GpuError, MapTarget, MipChain};
 use crate::request::link::{Goal, MapJob, Report, ReportSender, Ticket};
@@ -28,6 +30,16 @@ pub struct Gpu<'w> {
     sender: Res<'w, ReportSender>,
 }
 
+/// What the node changes: all work, and what is kept of it.
+#[derive(SystemParam)]
+pub struct Jobs<'w> {
+    queued: ResMut<'w, Queued>,
+    active: ResMut<'w, Active>,
+    slots: ResMut<'w, Slots>,
+    surfaces: ResMut<'w, Surfaces>,
+    kept: ResMut<'w, KeptStates>,
+}
+
 /// Textures whose last submission runs.
 #[derive(Default)]
 pub struct Finishing(Arc<AtomicUsize>);
@@ -35,14 +47,13 @@ pub struct Finishing(Arc<AtomicUsize>);
 /// Spends the budget of this frame.
 pub fn run_jobs(
     gpu: Gpu,
-    mut queued: ResMut<Queued>,
-    mut active: ResMut<Active>,
-    mut slots: ResMut<Slots>,
+    jobs: Jobs,
     mut controller: ResMut<Controller>,
     mut timer: ResMut<Timer>,
     finishing: Local<Finishing>,
 ) {
     collect_times(&gpu, &mut controller, &mut timer, &finishing);
+    let Jobs { mut queued, mut active, mut slots, mut surfaces, mut kept } = jobs;
     let Some(model) = gpu.model.get() else { return };
     upload_one(&gpu, model, &mut queued, &finishing);
     derive_some(&gpu, model, &mut queued);
@@ -54,6 +65,7 @@ pub fn run_jobs(
     }
     while ms > 0.0 {
         if active.0.is_none() {
+            surfaces.feed(model, gpu.device.wgpu_device(), &mut queued, &gpu.sender);
             active.0 = start_next(&gpu, model, &mut queued, &mut slots);
         }
         let Some(job) = &mut active.0 else { break };
@@ -65,12 +77,14 @@ pub fn run_jobs(
         let limit = controller.fitting(phase, ms).min(gpu.settings.max_gflop_per_submission);
         let (expected_ms, reached) = submit_slice(&gpu, job, limit, &controller, &mut timer);
         ms -= expected_ms;
-        if job.waiting.job.goal != Goal::Tokens {
+        if job.waiting.job.goal != Goal::Tokens && job.waiting.around.work.is_none() {
             gpu.sender.send(Report::Progress(job.ticket(), job.fraction()));
         }
         match reached {
             Some(Milestone::Complete) => {
-                report_when_done(&gpu, Report::Done(job.ticket()), &finishing);
+                kept.finished(&mut job.waiting, gpu.settings.kept_latent_bytes);
+                let report = complete(&gpu, job, &mut surfaces);
+                report.into_iter().for_each(|report| report_when_done(&gpu, report, &finishing));
                 active.0 = None;
             }
             Some(Milestone::Tokens) if job.waiting.job.goal == Goal::Tokens => active.0 = None,
@@ -83,6 +97,17 @@ pub fn run_jobs(
                 }
             }
             Some(Milestone::Tokens) | None => {}
+        }
+    }
+}
+
+/// What there is to say when the GPU is done with a job whose last commands were submitted.
+fn complete(gpu: &Gpu, job: &ActiveJob, surfaces: &mut Surfaces) -> Option<Report> {
+    match job.waiting.around.work {
+        Some(work) => surfaces.finished(job.ticket().image, work, &gpu.images, &gpu.queue),
+        None => {
+            gpu.sender.send(job.cost());
+            Some(Report::Done(job.ticket()))
         }
     }
 }
@@ -134,6 +159,9 @@ fn submit_slice(
     );
     timer.resolve(span, &mut encoder);
     let at = |milestone: Milestone| slice.end == Some(milestone);
+    if at(Milestone::Complete) {
+        job.keep(&mut encoder);
+    }
     let tokens = if at(Milestone::Tokens) { job.read_tokens(device, &mut encoder, &gpu.sender) } else { None };
     let picture = if at(Milestone::Complete) { job.read_picture(device, &mut encoder, &gpu.sender) } else { None };
     gpu.queue.submit([encoder.finish()]);
@@ -153,12 +181,17 @@ fn start_next(gpu: &Gpu, model: &GpuModel, queued: &mut Queued, slots: &mut Slot
     loop {
         let at = queued.next(|waiting| gpu.images.get(waiting.job.ticket.image).is_some())?;
         let slot = slots.take(&queued.jobs[at])?;
-        let waiting = queued.jobs.swap_remove(at);
+        let mut waiting = queued.jobs.swap_remove(at);
+        make_room(&mut waiting, model, gpu.device.wgpu_device(), gpu.settings.kept_latent_bytes);
         let ticket = waiting.job.ticket;
         let image = gpu.images.get(ticket.image)?;
+        let surface = waiting.around.work;
         match ActiveJob::start(waiting, slot, &image.texture, model, gpu.device.wgpu_device(), &gpu.queue) {
             Ok(job) => return Some(job),
-            Err(error) => gpu.sender.send(Report::Failed(ticket, error.to_string())),
+            Err(error) => {
+                let around = Around { work: surface, ..Default::default() };
+                gpu.sender.send(around.failure(ticket, error.to_string()));
+            }
         }
     }
 }

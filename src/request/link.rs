@@ -1,9 +1,10 @@
 //! What the main world and the render world say to each other.
 
 use super::events::DiskCacheFailed;
+use super::surface_link::{SurfaceCommand, SurfaceReport};
 use crate::cache::DiskFile;
 use crate::model::{Model, Wrap};
-use crate::sampling::{MapKind, MapRules, Plan};
+use crate::sampling::{MapKind, MapRules, Plan, Recipe, RecipeDigest};
 use bevy::prelude::*;
 use crossbeam_channel::{Receiver, Sender};
 use std::sync::Arc;
@@ -36,6 +37,8 @@ pub enum Command {
     Refine(AssetId<Image>),
     /// Derive a map from a texture that shows its picture.
     Derive(MapJob),
+    /// About a texture with layers.
+    Surface(SurfaceCommand),
     /// Forget a texture: nobody wants it any more.
     Cancel(AssetId<Image>),
 }
@@ -59,6 +62,19 @@ pub struct Job {
     pub read_tokens: bool,
     /// Whether it waits until it is told to go on.
     pub paused: bool,
+    /// What its tokens and latents are kept for.
+    pub state: Option<KeptState>,
+}
+
+/// Names of what is kept of a texture, and of what it may go on from.
+#[derive(Debug)]
+pub struct KeptState {
+    /// What the texture shows.
+    pub recipe: Recipe,
+    /// Hash of the recipe.
+    pub hash: RecipeDigest,
+    /// Hashes of the recipe with the first 0, 1, 2 ... of its edits, without the last of all.
+    pub before: Vec<RecipeDigest>,
 }
 
 /// One map to derive.
@@ -74,6 +90,15 @@ pub struct MapJob {
     pub rules: MapRules,
     /// Which borders of the texture fit together.
     pub wrap: Wrap,
+}
+
+/// Whether a job went on from kept latents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Continued {
+    /// It did.
+    Yes,
+    /// It began at the start.
+    No,
 }
 
 /// Where a job ends.
@@ -102,8 +127,12 @@ pub enum Report {
     Tokens(Ticket, Vec<u16>),
     /// The GPU has finished a texture.
     Done(Ticket),
+    /// A texture was generated with this many floating-point operations, or only its last edits were.
+    Cost(u64, Continued),
     /// A texture failed.
     Failed(Ticket, String),
+    /// About a texture with layers.
+    Surface(AssetId<Image>, SurfaceReport),
     /// Milliseconds that the GPU has worked for textures since the last report of this kind: about one frame.
     Spent(f32),
     /// A picture could not be written into the disk cache.

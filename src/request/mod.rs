@@ -18,6 +18,8 @@
 mod assets;
 mod entities;
 mod events;
+#[cfg(feature = "native")]
+mod exemplars;
 mod generator;
 mod lifecycle;
 pub(crate) mod link;
@@ -29,6 +31,7 @@ mod settings;
 mod source;
 mod statistics;
 mod store;
+mod surface;
 mod systems;
 mod target;
 
@@ -39,6 +42,8 @@ pub use events::{
     DiskCacheFailed, GenerationError, TextureCoarse, TextureFailed, TextureGenerated, TextureNotGenerated,
     TextureReady, TextureSource, TextureTokens,
 };
+#[cfg(feature = "native")]
+pub use exemplars::{EncodePicture, EncodedPicture, PictureNotEncoded};
 pub use generator::TextureGenerator;
 pub use maps::DerivedMaps;
 pub use model_source::{DisconModel, ModelSource};
@@ -47,5 +52,7 @@ pub use settings::DisconSettings;
 pub use source::DisconSourcePlugin;
 pub use statistics::{Counts, GPU_MILLISECONDS, KEPT_BYTES, TextureStatistics, UNFINISHED_TEXTURES};
 pub use store::{TextureState, TextureStore};
+pub(crate) use surface::link as surface_link;
+pub use surface::{EndlessSurface, SurfaceCells, SurfacePlane, WangTextures, WangTileSet};
 pub use systems::DisconSystems;
 pub(crate) use systems::{build, connect, without_renderer};

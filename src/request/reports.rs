@@ -5,7 +5,7 @@ use super::events::{
     DiskCacheFailed, GenerationError, TextureCoarse, TextureFailed, TextureReady, TextureSource, TextureTokens,
 };
 use super::generator::TextureGenerator;
-use super::link::{Command, Goal, Inbox, Outbox, Report, Ticket};
+use super::link::{Command, Continued, Goal, Inbox, Outbox, Report, Ticket};
 use super::model_source::DisconModel;
 use super::settings::DisconSettings;
 use super::statistics::GPU_MILLISECONDS;
@@ -63,6 +63,11 @@ pub fn collect_reports(
                 }
                 store.counts.not_cached += 1;
                 cache_failures.write(failure);
+            }
+            Report::Surface(surface, report) => store.surfaces.reports.push((surface, report)),
+            Report::Cost(operations, continued) => {
+                store.counts.operations += operations;
+                store.counts.continued += u64::from(continued == Continued::Yes);
             }
             Report::Spent(ms) => diagnostics.add_measurement(&GPU_MILLISECONDS, || f64::from(ms)),
             Report::DeviceReplaced => restore_all(&mut store, &mut images, &mut outbox, &model),
@@ -133,6 +138,7 @@ fn restore_all(store: &mut TextureStore, images: &mut Assets<Image>, outbox: &mu
         outbox.0.push(Command::UseModel(model.clone()));
     }
     store.to_start.clear();
+    store.surfaces.reopen = true;
     store.clear_maps(outbox);
     for (image, entry) in &mut store.entries {
         outbox.0.push(Command::Clear(*image, None));

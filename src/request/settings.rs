@@ -31,6 +31,10 @@ pub struct DisconSettings {
     /// Bytes of GPU memory in finished textures that stay for the next equal request although no handle is left;
     /// those used longest ago go first. 0 keeps none. A texture of 256x256 has 350 kB. Default 64 MiB.
     pub memory_cache_bytes: u64,
+    /// Bytes of GPU memory in tokens and latents of finished textures; those used longest ago go first. A recipe that only
+    /// adds edits to one of them goes on from there, for a cost that falls with the mask; without them it is
+    /// generated from the start, with the same picture. 0 keeps none. A texture of 256x256 has 130 kB. Default 8 MiB.
+    pub kept_latent_bytes: u64,
     /// Shapes of textures (size, tiling, rounds) whose buffers stay on the GPU for the next texture of that shape.
     ///
     /// Each takes some MB (the `small` model at 256x256: 6 MB) and saves some tenths of a second on a task thread.
@@ -62,6 +66,7 @@ impl Default for DisconSettings {
             disk_cache: None,
             disk_cache_bytes: 256 << 20,
             memory_cache_bytes: 64 << 20,
+            kept_latent_bytes: 8 << 20,
             kept_shapes: 2,
             coarse_first: true,
             paused: false,

@@ -26,6 +26,10 @@ pub struct Counts {
     pub from_memory: u64,
     /// Pictures that were read from the disk cache.
     pub from_disk: u64,
+    /// Pictures whose last edits alone were generated, on from kept latents.
+    pub continued: u64,
+    /// Floating-point operations of all pictures that were generated.
+    pub operations: u64,
     /// Textures that failed, for any reason but the next two.
     pub failed: u64,
     /// Textures that were cancelled by a call.

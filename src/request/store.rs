@@ -5,6 +5,7 @@ use super::events::{GenerationError, TextureSource};
 use super::link::{Command, Outbox, Ticket};
 use super::maps::MapEntry;
 use super::statistics::Counts;
+use super::surface::SurfaceNews;
 use super::target::texture_bytes;
 use crate::sampling::{CuratedList, Recipe, RecipeDigest};
 use bevy::platform::collections::HashMap;
@@ -94,6 +95,8 @@ pub struct TextureStore {
     /// The only recipes that may be made, if there is a list.
     pub(super) curated: Option<CuratedList>,
     pub(super) counts: Counts,
+    /// What the render world says about textures with layers.
+    pub(super) surfaces: SurfaceNews,
 }
 
 impl TextureStore {

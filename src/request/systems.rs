@@ -5,16 +5,19 @@ use super::entities::{self, GenerateTexture, GeneratedTexture, TextureDetail, Te
 use super::events::{
     DiskCacheFailed, GenerationError, TextureCoarse, TextureFailed, TextureReady, TextureSource, TextureTokens,
 };
-use super::link::{Command, Goal, Inbox, Job, Outbox, Report, ReportSender, Ticket};
+#[cfg(feature = "native")]
+use super::exemplars;
+use super::link::{Command, Goal, Inbox, Job, KeptState, Outbox, Report, ReportSender, Ticket};
 use super::model_source::{self, DisconModel, LoadingModel, ModelSource, ModelToLoad};
 use super::priority::{self, PriorityByDistance};
 use super::reports;
 use super::settings::DisconSettings;
 use super::statistics;
-use super::store::TextureStore;
+use super::store::{Entry, TextureStore};
+use super::surface;
 use crate::cache::{self, DiskFile};
 use crate::model::Model;
-use crate::sampling::{CuratedList, RecipeDigest, RecipeError, plan};
+use crate::sampling::{CuratedList, Recipe, RecipeDigest, RecipeError, plan};
 use bevy::prelude::*;
 use bevy::tasks::IoTaskPool;
 
@@ -45,6 +48,9 @@ pub fn build(
     });
     statistics::build(app);
     add_types(app);
+    surface::build(app);
+    #[cfg(feature = "native")]
+    exemplars::build(app);
     app.insert_resource(ModelToLoad(model))
         .insert_resource(TextureStore::new(settings.max_unfinished, curated))
         .insert_resource(settings)
@@ -116,9 +122,10 @@ pub fn without_renderer(app: &mut App) {
     app.add_systems(Last, (|mut outbox: ResMut<Outbox>| outbox.0.clear()).after(DisconSystems::Request));
 }
 
-fn send_model(model: Res<DisconModel>, mut outbox: ResMut<Outbox>) {
+fn send_model(model: Res<DisconModel>, mut store: ResMut<TextureStore>, mut outbox: ResMut<Outbox>) {
     if let Some(model) = model.get() {
         outbox.0.push(Command::UseModel(model.clone()));
+        store.surfaces.reopen = true;
     }
 }
 
@@ -250,5 +257,13 @@ pub fn generate_to(
         coarse,
         read_tokens,
         paused: entry.paused,
+        state: (settings.kept_latent_bytes > 0).then(|| kept_state(entry)),
     })));
+}
+
+/// Names of a texture's tokens and latents, and of those that it may go on from.
+fn kept_state(entry: &Entry) -> KeptState {
+    let with = |count: usize| Recipe { edits: entry.recipe.edits[..count].to_vec(), ..entry.recipe.clone() };
+    let before = (0..entry.recipe.edits.len()).map(|count| with(count).digest()).collect();
+    KeptState { recipe: entry.recipe.clone(), hash: entry.hash, before }
 }

@@ -5,7 +5,9 @@ use crate::sampling::recipe::SIZE_RANGE;
 use bevy::asset::RenderAssetUsages;
 use bevy::image::{ImageAddressMode, ImageFilterMode, ImageSampler, ImageSamplerDescriptor};
 use bevy::prelude::*;
-use bevy::render::render_resource::{Extent3d, TextureDimension, TextureFormat, TextureUsages, TextureViewDescriptor};
+use bevy::render::render_resource::{
+    Extent3d, TextureDimension, TextureFormat, TextureUsages, TextureViewDescriptor, TextureViewDimension,
+};
 
 /// An image without content that the generator can fill: sampled as sRGB, written as bytes, with all mip levels,
 /// repeating. A size that no recipe may have is moved into range; such a recipe fails later, with a reason.
@@ -56,6 +58,30 @@ pub fn map_image(size: (u32, u32), kind: MapKind) -> Image {
     };
     image.texture_view_descriptor =
         Some(TextureViewDescriptor { label: Some(label), usage: Some(TextureUsages::TEXTURE_BINDING), ..default() });
+    image
+}
+
+/// An array of such textures, clamped at the borders: what continues a layer is another layer.
+pub fn layered_image(size: (u32, u32), layers: u32) -> Image {
+    let mut image = target_image(size);
+    image.texture_descriptor.size.depth_or_array_layers = layers;
+    if let Some(view) = &mut image.texture_view_descriptor {
+        view.label = Some("discon layers");
+        view.dimension = Some(TextureViewDimension::D2Array);
+    }
+    if let ImageSampler::Descriptor(sampler) = &mut image.sampler {
+        (sampler.address_mode_u, sampler.address_mode_v) =
+            (ImageAddressMode::ClampToEdge, ImageAddressMode::ClampToEdge);
+    }
+    image
+}
+
+/// A table of whole numbers for shaders, zero at first.
+pub fn lookup_image((width, height): (u32, u32), format: TextureFormat) -> Image {
+    let size = Extent3d { width, height, depth_or_array_layers: 1 };
+    let mut image = Image::new_uninit(size, TextureDimension::D2, format, RenderAssetUsages::RENDER_WORLD);
+    image.texture_descriptor.usage = TextureUsages::TEXTURE_BINDING | TextureUsages::COPY_DST | TextureUsages::COPY_SRC;
+    image.sampler = ImageSampler::nearest();
     image
 }
 

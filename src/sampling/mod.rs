@@ -1,5 +1,6 @@
 //! Decisions of a generation, without tensors: recipes, plans, schedules and random numbers, and the loop over a plan.
 
+pub mod arrangement;
 pub mod cost;
 
 pub mod curated;
@@ -19,13 +20,17 @@ pub mod recipe_query;
 pub mod rng;
 pub mod schedule;
 
+pub use arrangement::{
+    Area, Arrangement, EndlessGrid, FARTHEST_CELL, HALF_STRIP, Piece, PieceKind, RunArrangement, Span, WANG_TILES,
+    WangSet, Work, wang_index_map,
+};
 pub use cost::{Cost, count};
 pub use curated::{CuratedError, CuratedList, RecipeDigest};
 pub use flow::FlowStep;
 pub use generate::{LATENT_LIMIT, SampleOps, Stage, decode_coarse, run_step};
 pub use maps::{MapKind, MapRules};
 pub use pass::PassShape;
-pub use plan::{JobInputs, LatentState, Plan, PlanShape, Step, continue_plan, plan};
+pub use plan::{JobInputs, LatentState, Plan, PlanShape, Step, continue_plan, plan, plan_edits};
 pub use recipe::{Recipe, RecipeError, Tiling};
 pub use recipe_parts::{Blend, Edit, TokenMask};
 

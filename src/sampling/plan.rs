@@ -199,9 +199,20 @@ pub fn continue_plan(model: &Model, recipe: &Recipe, done: usize, state: LatentS
         let expected = format!("below {}, the size of the codebook", config.mask_token());
         return Err(RecipeError::OutOfRange { field: "state (tokens)", found: token.to_string(), expected });
     }
-    let mut plan = plan_from(model, recipe, Some(done.min(recipe.edits.len())));
+    let mut plan = plan_edits(model, recipe, done)?;
     plan.inputs.tokens = state.tokens;
     plan.inputs.context = Some(state.context);
+    Ok(plan)
+}
+
+/// The same for a state that an executor copies from where it keeps it: tokens and context of the plan are unknown.
+///
+/// # Errors
+/// The field of the recipe that the model cannot follow.
+pub fn plan_edits(model: &Model, recipe: &Recipe, done: usize) -> Result<Plan, RecipeError> {
+    recipe.validate(model)?;
+    let mut plan = plan_from(model, recipe, Some(done.min(recipe.edits.len())));
+    plan.inputs.tokens = vec![model.discon.config.mask_token(); plan.shape.grid.positions()];
     Ok(plan)
 }
 

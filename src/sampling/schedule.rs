@@ -28,26 +28,41 @@ pub fn cosine_rounds(positions: usize, rounds: usize) -> Vec<Range<u32>> {
 /// Halton points in bases 2 and 3 (the Halton scheduler of arXiv 2503.17076) with a random offset, so
 /// that no place of the grid is special; what the sequence has not hit after sixteen turns follows in scan order.
 pub fn generation_order(width: usize, height: usize, seed: u64, stage: u32) -> Vec<u32> {
-    let [dx, dy, ..] = random_words(seed, Stream::Order, stage, 0);
-    let mut seen = vec![false; width * height];
-    let mut order = Vec::with_capacity(seen.len());
-    let mut visit = |x: usize, y: usize, order: &mut Vec<u32>| {
-        let x = (x + dx as usize) % width;
-        let y = (y + dy as usize) % height;
-        let position = y * width + x;
+    shifted_order(&base_order(width, height), width, height, seed, stage)
+}
+
+/// The order of [`generation_order`] before its offset: of use where many orders of one size are needed.
+pub fn base_order(width: usize, height: usize) -> Vec<u32> {
+    let count = width * height;
+    let mut seen = vec![false; count];
+    let mut order = Vec::with_capacity(count);
+    let mut visit = |position: usize, order: &mut Vec<u32>| {
         if !std::mem::replace(&mut seen[position], true) {
             order.push(position as u32);
         }
     };
-    for index in 1..=16 * width * height {
+    for index in 1..=16 * count {
+        if order.len() == count {
+            break;
+        }
         let x = (radical_inverse(index, 2) * width as f64) as usize;
         let y = (radical_inverse(index, 3) * height as f64) as usize;
-        visit(x.min(width - 1), y.min(height - 1), &mut order);
+        visit(y.min(height - 1) * width + x.min(width - 1), &mut order);
     }
-    for position in 0..width * height {
-        visit(position % width, position / width, &mut order);
+    for position in 0..count {
+        visit(position, &mut order);
     }
     order
+}
+
+/// An order with the offset that a seed and stage choose.
+pub fn shifted_order(base: &[u32], width: usize, height: usize, seed: u64, stage: u32) -> Vec<u32> {
+    let [dx, dy, ..] = random_words(seed, Stream::Order, stage, 0);
+    let shift = |position: &u32| {
+        let (x, y) = (*position as usize % width, *position as usize / width);
+        ((y + dy as usize) % height * width + (x + dx as usize) % width) as u32
+    };
+    base.iter().map(shift).collect()
 }
 
 fn radical_inverse(mut index: usize, base: usize) -> f64 {

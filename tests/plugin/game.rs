@@ -52,6 +52,9 @@ pub fn model() -> Arc<Model> {
         let mut model =
             Model::new(&ModelConfig::tiny(&["brick", "moss"]), None, 1).expect("the configuration is sound");
         common::randomise(&mut model);
+        // Deviations, by which the style of an example picture is measured.
+        let scale = model.discon.styles.scale;
+        model.weights.get_mut(scale).iter_mut().for_each(|value| *value = value.abs() + 0.1);
         Arc::new(model)
     };
     MODEL.get_or_init(make).clone()
@@ -226,11 +229,17 @@ impl Game {
 
     /// RGBA bytes of a mip level, if Bevy has made the texture.
     pub fn pixels(&mut self, image: &Handle<Image>, level: u32) -> Option<Vec<u8>> {
+        self.layer(image, 0, level)
+    }
+
+    /// Bytes of a mip level of a layer.
+    pub fn layer(&mut self, image: &Handle<Image>, layer: u32, level: u32) -> Option<Vec<u8>> {
         let world = self.0.sub_app(RenderApp).world();
         let texture = world.resource::<RenderAssets<GpuImage>>().get(image)?.texture.clone();
         let (device, queue) = (world.resource::<RenderDevice>().wgpu_device(), world.resource::<RenderQueue>());
         let (width, height) = ((texture.width() >> level).max(1), (texture.height() >> level).max(1));
-        let row = (4 * width).next_multiple_of(256);
+        let texel = texture.format().block_copy_size(None).expect("a colour format");
+        let row = (texel * width).next_multiple_of(256);
         let buffer = device.create_buffer(&wgpu::BufferDescriptor {
             label: None,
             size: u64::from(row * height),
@@ -239,7 +248,11 @@ impl Game {
         });
         let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         encoder.copy_texture_to_buffer(
-            wgpu::TexelCopyTextureInfo { mip_level: level, ..texture.as_image_copy() },
+            wgpu::TexelCopyTextureInfo {
+                mip_level: level,
+                origin: wgpu::Origin3d { z: layer, ..wgpu::Origin3d::ZERO },
+                ..texture.as_image_copy()
+            },
             wgpu::TexelCopyBufferInfo {
                 buffer: &buffer,
                 layout: wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row: Some(row), rows_per_image: None },
@@ -250,7 +263,7 @@ impl Game {
         buffer.map_async(wgpu::MapMode::Read, .., |result| result.expect("the buffer can be read"));
         device.poll(wgpu::PollType::wait_indefinitely()).expect("the device works");
         let bytes = buffer.get_mapped_range(..);
-        Some(bytes.chunks_exact(row as usize).flat_map(|row| &row[..4 * width as usize]).copied().collect())
+        Some(bytes.chunks_exact(row as usize).flat_map(|row| &row[..(texel * width) as usize]).copied().collect())
     }
 
     pub fn picture(&mut self, image: &Handle<Image>) -> Vec<u8> {
@@ -275,6 +288,16 @@ pub fn expected(recipe: &Recipe) -> Vec<u8> {
     let plan = plan(&model, recipe).expect("the recipe is sound");
     let mut gpu = common::gpu().expect("the caller has checked");
     gpu.generate(&model, &plan).expect("the device works").pixels
+}
+
+/// Mean of a channel of RGBA bytes in linear light.
+pub fn linear_mean(pixels: &[u8], channel: usize) -> f64 {
+    let linear = |byte: u8| {
+        let value = f64::from(byte) / 255.0;
+        if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+    };
+    let values = pixels.chunks_exact(4).map(|pixel| linear(pixel[channel]));
+    values.sum::<f64>() / (pixels.len() / 4) as f64
 }
 
 pub fn rgb(rgba: &[u8]) -> Vec<u8> {

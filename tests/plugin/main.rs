@@ -6,7 +6,9 @@ mod budget;
 mod caches;
 #[path = "../common/mod.rs"]
 mod common;
+mod continued;
 mod curated;
+mod exemplars;
 mod failures;
 mod game;
 mod hot_reload;
@@ -14,3 +16,4 @@ mod life;
 mod maps;
 mod requests;
 mod soak;
+mod surfaces;

@@ -38,19 +38,11 @@ fn all_mip_levels_are_filled_with_means_in_linear_light() {
     let Some(mut game) = Game::new(DisconSettings::default()) else { return };
     let image = game.generate(recipe(1).with_size(128, 64));
     game.until("the texture is ready", |game| game.is_ready(&image));
-    let linear = |byte: u8| {
-        let value = f64::from(byte) / 255.0;
-        if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
-    };
-    let mean = |pixels: &[u8], channel: usize| {
-        let values = pixels.chunks_exact(4).map(|pixel| linear(pixel[channel]));
-        values.sum::<f64>() / (pixels.len() / 4) as f64
-    };
     let finest = game.picture(&image);
     for level in 1..8 {
         let pixels = game.pixels(&image, level).expect("the texture exists");
         for channel in 0..3 {
-            let difference = (mean(&pixels, channel) - mean(&finest, channel)).abs();
+            let difference = (linear_mean(&pixels, channel) - linear_mean(&finest, channel)).abs();
             // Every level rounds to bytes; half a step of the steepest part of the curve, in one direction at worst.
             assert!(difference < 0.004 * f64::from(level), "level {level}, channel {channel}: {difference}");
         }

@@ -3,10 +3,11 @@
 //! Every token belongs to one piece. A corner depends on nothing, an edge on its two corners, and an inside on the four
 //! edges and corners around it, so what stands at a place cannot depend on the order in which places are visited.
 
-use crate::model::{Grid, Model, Wrap};
+use super::orders::Orders;
+use crate::model::{Grid, ModelConfig, Wrap};
 use crate::sampling::rng::{Stream, random_words};
-use crate::sampling::schedule::{cosine_rounds, generation_order};
-use crate::sampling::{PassShape, Plan, Recipe, RecipeError, Step, plan};
+use crate::sampling::schedule::cosine_rounds;
+use crate::sampling::{PassShape, Plan, Recipe, Step};
 use std::ops::Range;
 
 /// Tokens from the border of a cell to the inner end of its corners and edges.
@@ -102,32 +103,46 @@ impl Piece {
         }
     }
 
+    /// All that must be known before it, corners first.
+    pub fn depends_on(self) -> Vec<Self> {
+        let needs = self.needs();
+        let mut all: Vec<Self> = Vec::new();
+        for piece in needs.iter().flat_map(|need| need.needs()).chain(needs.iter().copied()) {
+            if !all.contains(&piece) {
+                all.push(piece);
+            }
+        }
+        all
+    }
+
     fn number(self, seed: u64) -> u64 {
         let [x, y] = self.cell.map(|at| at as u32);
         let words = random_words(seed ^ self.kind as u64, Stream::Order, x, y);
         u64::from(words[0]) << 32 | u64::from(words[1])
     }
 
-    /// The plan of its tokens and latents on its window; what it depends on is filled in by the caller. It ends without
-    /// a picture.
-    ///
-    /// # Errors
-    /// The field of the recipe that the model cannot follow.
-    pub fn plan(self, model: &Model, recipe: &Recipe, size: [i32; 2]) -> Result<Plan, RecipeError> {
-        let mut plan = plan(model, recipe)?;
+    /// The plan of its tokens and latents on its window, given that of a whole texture of `recipe`. It ends without a
+    /// picture.
+    pub fn plan(
+        self,
+        mut plan: Plan,
+        config: &ModelConfig,
+        recipe: &Recipe,
+        size: [i32; 2],
+        orders: &mut Orders,
+    ) -> Plan {
         let window = self.window(size);
         let grid = window.grid();
         let own: Vec<bool> = window.tokens().map(|token| Self::of(token, size) == self).collect();
         let number = self.number(recipe.seed);
-        let order = |stage| -> Vec<u32> {
-            let mut order = generation_order(grid.width, grid.height, number, stage);
+        let mut order = |stage| -> Vec<u32> {
+            let mut order = orders.get(grid.width, grid.height, number, stage);
             order.retain(|position| own[*position as usize]);
             order
         };
-        let (inputs, config) = (&mut plan.inputs, &model.discon.config);
+        let inputs = &mut plan.inputs;
         (inputs.token_order, inputs.latent_order) = (order(0), order(1));
         inputs.tokens = vec![config.mask_token(); grid.positions()];
-        inputs.context = Some(vec![0.0; grid.positions() * config.context_width()]);
         inputs.keys = window.tokens().map(key).collect();
         let count = inputs.token_order.len();
         let share = (count as f32 / (size[0] * size[1]) as f32).sqrt();
@@ -137,12 +152,12 @@ impl Piece {
         plan.shape.steps = rounds(recipe.token_rounds).map(tokens).collect();
         plan.shape.steps.extend(rounds(recipe.latent_rounds).map(latents));
         set_grid(&mut plan, grid, count);
-        Ok(plan)
+        plan
     }
 }
 
 /// One pass over a grid, of which `count` positions are sampled.
-pub(super) fn set_grid(plan: &mut Plan, grid: Grid, count: usize) {
+pub fn set_grid(plan: &mut Plan, grid: Grid, count: usize) {
     plan.shape.grid = grid;
     plan.shape.passes = vec![PassShape {
         grid,
@@ -169,8 +184,7 @@ mod tests {
         let size = [9, 7];
         for token in (Area { start: [-20, -20], size: [40, 40] }).tokens() {
             let piece = Piece::of(token, size);
-            let mut known = piece.needs();
-            known.extend(known.clone().iter().flat_map(|need| need.needs()));
+            let mut known = piece.depends_on();
             known.push(piece);
             let window: Vec<[i32; 2]> = piece.window(size).tokens().collect();
             assert!(window.contains(&token), "{token:?} {piece:?}");

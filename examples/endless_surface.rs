@@ -1,0 +1,124 @@
+//! An endless ground: a camera flies over cells that are made where it looks, and are the same when it comes back.
+//!
+//! ```text
+//! cargo run --release --features material --example endless_surface -- [CLASS] [--screenshot FILE]
+//! ```
+//!
+//! Arrow keys steer; without them the camera flies in a circle. With `--screenshot` it flies on for some cells of half the
+//! resolution, waits until everything in sight was made, saves a picture and exits.
+
+mod common;
+
+use bevy::prelude::*;
+use bevy_discon::prelude::*;
+
+/// Units of the world that a cell is wide.
+const CELL: f32 = 3.0;
+/// Where the flight of a screenshot ends, in units of the world.
+const END: f32 = 3.0 * CELL;
+
+fn main() -> AppExit {
+    App::new()
+        .add_plugins((DefaultPlugins, DisconPlugin::default(), LayeredMaterialPlugin))
+        .insert_resource(ClearColor(Color::srgb(0.55, 0.65, 0.75)))
+        .add_systems(Startup, set_up)
+        .add_systems(Update, (fly, dress, report, save_picture))
+        .run()
+}
+
+fn set_up(mut meshes: ResMut<Assets<Mesh>>, mut settings: ResMut<DisconSettings>, mut commands: Commands) {
+    let mut radius = 3;
+    let class = std::env::args().nth(1).filter(|argument| !argument.starts_with("--"));
+    let mut recipe = Recipe::new(class.unwrap_or_else(|| "stone_wall".into())).with_seed(5).with_size(256, 256);
+    if common::screenshot_file().is_some() {
+        // Software renderers make such pictures too.
+        settings.budget_ms = 500.0;
+        recipe = Recipe { token_rounds: 4, latent_rounds: 1, ..recipe.with_size(128, 128) };
+        radius = 2;
+    }
+    let seen = (radius as f32 + 0.2) * CELL;
+    let surface = EndlessSurface { cell: CELL, radius, ..EndlessSurface::new(recipe) };
+    commands.spawn(surface);
+    // One plane is enough: it follows the camera, and its texture stays where it is in the world.
+    commands.spawn((Plane, Mesh3d(meshes.add(Plane3d::default().mesh().size(10.0 * CELL, 10.0 * CELL)))));
+    commands.spawn((
+        Camera3d::default(),
+        Transform::from_xyz(0.0, 3.0, 0.0).looking_at(Vec3::new(0.0, 0.0, -3.5), Vec3::Y),
+        DistanceFog {
+            color: Color::srgb(0.55, 0.65, 0.75),
+            falloff: FogFalloff::Linear { start: 0.7 * seen, end: seen },
+            ..default()
+        },
+    ));
+    commands.spawn((
+        DirectionalLight { illuminance: 7_000.0, ..default() },
+        Transform::from_xyz(-4.0, 6.0, 3.0).looking_at(Vec3::ZERO, Vec3::Y),
+    ));
+}
+
+/// What the ground is seen on.
+#[derive(Component)]
+struct Plane;
+
+/// Shows the cells, as soon as there are textures for them.
+fn dress(
+    surface: Single<(&EndlessSurface, &SurfaceCells, &GlobalTransform), Added<SurfaceCells>>,
+    plane: Single<Entity, With<Plane>>,
+    mut materials: ResMut<Assets<LayeredMaterial>>,
+    mut commands: Commands,
+) {
+    let (surface, cells, place) = *surface;
+    let base = StandardMaterial { perceptual_roughness: 0.9, ..default() };
+    let extension = TextureLayers::of_surface(surface, cells, place, Color::srgb(0.5, 0.5, 0.5));
+    commands.entity(*plane).insert(MeshMaterial3d(materials.add(LayeredMaterial { base, extension })));
+}
+
+fn fly(
+    time: Res<Time>,
+    keys: Res<ButtonInput<KeyCode>>,
+    mut camera: Single<&mut Transform, With<Camera3d>>,
+    mut plane: Single<&mut Transform, (With<Plane>, Without<Camera3d>)>,
+    mut steered: Local<bool>,
+) {
+    let held = |key: KeyCode| f32::from(u8::from(keys.pressed(key)));
+    let turn = held(KeyCode::ArrowLeft) - held(KeyCode::ArrowRight);
+    let speed = held(KeyCode::ArrowUp) - held(KeyCode::ArrowDown);
+    *steered |= turn != 0.0 || speed != 0.0;
+    let seconds = time.delta_secs().min(0.1);
+    let speed = match (common::screenshot_file().is_some(), *steered) {
+        (true, _) if camera.translation.z < -END => 0.0,
+        (true, _) => 4.0,
+        (false, true) => 5.0 * speed,
+        (false, false) => 2.0,
+    };
+    let turn = if *steered || common::screenshot_file().is_some() { turn } else { 0.05 };
+    camera.rotate_y(seconds * turn);
+    let mut ahead = camera.forward().as_vec3();
+    ahead.y = 0.0;
+    camera.translation += seconds * speed * ahead.normalize_or_zero();
+    plane.translation = camera.translation.with_y(0.0);
+}
+
+fn report(cells: Single<&SurfaceCells, Changed<SurfaceCells>>, mut last: Local<usize>) {
+    if let Some(error) = &cells.error {
+        error!("no further cells: {error}");
+    }
+    if cells.layers.len() / 5 != *last / 5 {
+        *last = cells.layers.len();
+        info!("{} cells in layers, {} missing around {}", cells.layers.len(), cells.missing(), cells.viewer);
+    }
+}
+
+fn save_picture(
+    cells: Single<&SurfaceCells>,
+    camera: Single<&Transform, With<Camera3d>>,
+    mut frames: Local<u32>,
+    mut commands: Commands,
+) {
+    let Some(file) = common::screenshot_file() else { return };
+    let complete = camera.translation.z < -END && cells.missing() == 0;
+    *frames = if complete || cells.error.is_some() { *frames + 1 } else { 0 };
+    if *frames == common::SETTLING_FRAMES {
+        common::save_and_exit(file, &mut commands);
+    }
+}

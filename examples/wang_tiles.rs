@@ -1,0 +1,86 @@
+//! Sixteen Wang tiles cover a wall without visible repetition: the same ground once as one repeated texture, once as a
+//! field of tiles.
+//!
+//! ```text
+//! cargo run --release --features material --example wang_tiles -- [CLASS] [--screenshot FILE]
+//! ```
+//!
+//! Left: one seamless texture, repeated. Right: a set of tiles that fit wherever their edges have equal colours, laid by the
+//! index map of a random field.
+
+mod common;
+
+use bevy::math::Affine2;
+use bevy::prelude::*;
+use bevy_discon::prelude::*;
+
+/// Tiles along each axis of a half of the picture.
+const TILES: f32 = 5.0;
+/// Width of a half in units of the world.
+const HALF: f32 = 3.9;
+
+fn main() -> AppExit {
+    App::new()
+        .add_plugins((DefaultPlugins, DisconPlugin::default(), LayeredMaterialPlugin))
+        .add_systems(Startup, set_up)
+        .add_systems(Update, (dress, save_picture))
+        .run()
+}
+
+fn set_up(
+    mut textures: TextureGenerator,
+    mut meshes: ResMut<Assets<Mesh>>,
+    mut materials: ResMut<Assets<StandardMaterial>>,
+    mut settings: ResMut<DisconSettings>,
+    mut commands: Commands,
+) {
+    if common::screenshot_file().is_some() {
+        settings.budget_ms = 500.0;
+    }
+    let class = std::env::args().nth(1).filter(|argument| !argument.starts_with("--"));
+    let recipe = Recipe::new(class.unwrap_or_else(|| "rock".into())).with_seed(3).with_size(128, 128);
+    let mesh = meshes.add(Rectangle::from_length(HALF));
+    let repeated = StandardMaterial {
+        base_color_texture: Some(textures.generate(recipe.clone())),
+        unlit: true,
+        uv_transform: Affine2::from_scale(Vec2::splat(TILES)),
+        ..default()
+    };
+    let place = Transform::from_xyz(-HALF / 2.0 - 0.05, 0.0, 0.0);
+    commands.spawn((Mesh3d(mesh.clone()), MeshMaterial3d(materials.add(repeated)), place));
+    commands.spawn((
+        Mesh3d(mesh),
+        Transform::from_xyz(HALF / 2.0 + 0.05, 0.0, 0.0),
+        WangTileSet { field: (16, 16), field_seed: 1, ..WangTileSet::new(recipe) },
+    ));
+    commands.spawn((Camera3d::default(), Transform::from_xyz(0.0, 0.0, 5.0).looking_at(Vec3::ZERO, Vec3::Y)));
+}
+
+/// Shows the tiles, as soon as there are textures for them.
+fn dress(
+    field: Single<(Entity, &WangTextures, &GlobalTransform), Added<WangTextures>>,
+    mut materials: ResMut<Assets<LayeredMaterial>>,
+    mut commands: Commands,
+) {
+    let (entity, tiles, place) = *field;
+    let base = StandardMaterial { unlit: true, ..default() };
+    let extension = TextureLayers::of_tiles(tiles, SurfacePlane::Xy, Vec2::splat(HALF / TILES), place);
+    commands.entity(entity).insert(MeshMaterial3d(materials.add(LayeredMaterial { base, extension })));
+}
+
+fn save_picture(
+    tiles: Single<&WangTextures>,
+    store: Res<TextureStore>,
+    mut frames: Local<u32>,
+    mut commands: Commands,
+) {
+    if let Some(error) = &tiles.error {
+        error!("no further tiles: {error}");
+    }
+    let Some(file) = common::screenshot_file() else { return };
+    let complete = tiles.is_complete() && store.unfinished() == 0;
+    *frames = if complete || tiles.error.is_some() { *frames + 1 } else { 0 };
+    if *frames == common::SETTLING_FRAMES {
+        common::save_and_exit(file, &mut commands);
+    }
+}

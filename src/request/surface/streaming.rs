@@ -1,0 +1,184 @@
+//! From viewers to commands, and from reports to the cells of a surface.
+
+use super::link::{Arranger, SurfaceCommand, SurfaceJob, SurfaceReport};
+use super::wang::{self, WangTextures, WangTileSet};
+use super::{EndlessSurface, SurfaceCells};
+use crate::request::events::GenerationError;
+use crate::request::link::{Command, Outbox, ReportSender};
+use crate::request::model_source::DisconModel;
+use crate::request::store::TextureStore;
+use crate::request::systems::DisconSystems;
+use crate::request::target::{layered_image, lookup_image};
+use crate::sampling::EndlessGrid;
+use bevy::prelude::*;
+use bevy::render::render_resource::TextureFormat;
+
+/// Parts of a cell that a viewer may move before the render world hears of it.
+const NOTICEABLE: f32 = 0.05;
+
+pub(super) fn build(app: &mut App) {
+    let news = |store: Res<TextureStore>| !store.surfaces.reports.is_empty() || store.surfaces.reopen;
+    app.add_observer(answer)
+        .add_observer(withdraw)
+        .add_systems(PreUpdate, apply_reports.run_if(news).in_set(DisconSystems::Report))
+        .add_systems(
+            Last,
+            (wang::open_sets, open_surfaces, follow_viewers)
+                .chain()
+                .run_if(any_with_component::<SurfaceCells>.or_else(any_with_component::<WangTextures>))
+                .in_set(DisconSystems::Request),
+        );
+}
+
+/// Answers a new request.
+fn answer(
+    event: On<Insert, EndlessSurface>,
+    surfaces: Query<&EndlessSurface>,
+    mut images: ResMut<Assets<Image>>,
+    mut commands: Commands,
+) {
+    let Ok(surface) = surfaces.get(event.entity) else { return };
+    let (radius, layers) = surface.within_range();
+    let side = 2 * radius + 1;
+    commands.entity(event.entity).try_insert(SurfaceCells {
+        cells: images.add(layered_image(surface.recipe.size, layers)),
+        map: images.add(lookup_image((side, side), TextureFormat::Rgba16Uint)),
+        layers: default(),
+        error: None,
+        radius,
+        viewer: IVec2::ZERO,
+        opened: false,
+        sent: None,
+    });
+}
+
+/// Ends the work of a request that is removed or replaced.
+fn withdraw(
+    event: On<Discard, EndlessSurface>,
+    cells: Query<&SurfaceCells>,
+    mut outbox: ResMut<Outbox>,
+    mut commands: Commands,
+) {
+    let Ok(cells) = cells.get(event.entity) else { return };
+    outbox.0.push(Command::Surface(SurfaceCommand::Close(cells.cells.id())));
+    if let Ok(mut entity) = commands.get_entity(event.entity) {
+        entity.try_remove::<SurfaceCells>();
+    }
+}
+
+/// Sends new surfaces to the render world, as soon as there is a model.
+fn open_surfaces(
+    model: Res<DisconModel>,
+    store: Res<TextureStore>,
+    sender: Option<Res<ReportSender>>,
+    viewers: Viewers,
+    mut surfaces: Query<(Entity, &EndlessSurface, &GlobalTransform, &mut SurfaceCells)>,
+    mut outbox: ResMut<Outbox>,
+) {
+    for (entity, surface, place, mut cells) in &mut surfaces {
+        if cells.opened || cells.error.is_some() {
+            continue;
+        }
+        if let Some(error) = unusable(&store, &model) {
+            cells.error = Some(error);
+            continue;
+        }
+        let (Some(model), Some(_)) = (model.get(), &sender) else { continue };
+        let (radius, layers) = surface.within_range();
+        let grid = match EndlessGrid::new(model, &surface.recipe, radius) {
+            Ok(grid) => Box::new(grid),
+            Err(error) => {
+                cells.error = Some(GenerationError::Recipe(error.to_string()));
+                continue;
+            }
+        };
+        let view = surface.view(viewers.place(surface, place).unwrap_or_default());
+        let arranger = Arranger::Endless { grid, map: cells.map.id(), radius, layers, view };
+        let job = SurfaceJob { surface: cells.cells.id(), number: entity.to_bits(), arranger };
+        outbox.0.push(Command::Surface(SurfaceCommand::Open(Box::new(job))));
+        (cells.opened, cells.sent) = (true, None);
+    }
+}
+
+/// Why nothing can be made.
+pub(super) fn unusable(store: &TextureStore, model: &DisconModel) -> Option<GenerationError> {
+    match (&store.unusable, model) {
+        (Some(error), _) => Some(error.clone()),
+        (None, DisconModel::Failed(reason)) => Some(GenerationError::Model(reason.clone())),
+        (None, _) => None,
+    }
+}
+
+/// Where viewers are.
+#[derive(bevy::ecs::system::SystemParam)]
+struct Viewers<'w, 's> {
+    cameras: Query<'w, 's, (&'static Camera, &'static GlobalTransform)>,
+    places: Query<'w, 's, &'static GlobalTransform>,
+}
+
+impl Viewers<'_, '_> {
+    /// Where the viewer of a surface is in its space.
+    fn place(&self, surface: &EndlessSurface, of_surface: &GlobalTransform) -> Option<Vec3> {
+        let eye = match surface.viewer {
+            Some(viewer) => self.places.get(viewer).ok()?,
+            None => {
+                let active = self.cameras.iter().filter(|(camera, _)| camera.is_active);
+                active.min_by_key(|(camera, _)| camera.order)?.1
+            }
+        };
+        let local = of_surface.affine().inverse().transform_point3(eye.translation());
+        local.is_finite().then_some(local)
+    }
+}
+
+/// Tells the render world where viewers are.
+fn follow_viewers(
+    viewers: Viewers,
+    mut surfaces: Query<(&EndlessSurface, &GlobalTransform, &mut SurfaceCells)>,
+    mut outbox: ResMut<Outbox>,
+) {
+    for (surface, place, mut cells) in &mut surfaces {
+        if !cells.opened {
+            continue;
+        }
+        let Some(eye) = viewers.place(surface, place) else { continue };
+        let view = surface.view(eye);
+        let now = [view.centre[0], view.centre[1], view.near, view.per_cell];
+        let cell = surface.cells_at(eye).floor().as_ivec2();
+        let near = |sent: [f32; 4]| sent.iter().zip(now).all(|(sent, now)| (sent - now).abs() < NOTICEABLE);
+        if cells.viewer == cell && cells.sent.is_some_and(near) {
+            continue;
+        }
+        (cells.viewer, cells.sent) = (cell, Some(now));
+        outbox.0.push(Command::Surface(SurfaceCommand::Look(cells.cells.id(), view)));
+    }
+}
+
+/// Tells entities what the render world has made.
+fn apply_reports(
+    mut store: ResMut<TextureStore>,
+    mut surfaces: Query<&mut SurfaceCells>,
+    mut sets: Query<&mut WangTextures, With<WangTileSet>>,
+) {
+    let reopen = std::mem::take(&mut store.surfaces.reopen);
+    if reopen {
+        for mut cells in &mut surfaces {
+            // Reports that are on their way may be of the old pictures; the new ones follow.
+            (cells.opened, cells.error) = (false, None);
+            cells.layers.clear();
+        }
+        sets.iter_mut().for_each(|mut set| set.reopen());
+    }
+    for (surface, report) in std::mem::take(&mut store.surfaces.reports) {
+        if let Some(mut cells) = surfaces.iter_mut().find(|cells| cells.cells.id() == surface) {
+            match report {
+                SurfaceReport::Cell(cell, layer) => _ = cells.layers.insert(IVec2::from(cell), layer),
+                SurfaceReport::Lost(cell) => _ = cells.layers.remove(&IVec2::from(cell)),
+                SurfaceReport::Failed(reason) => cells.error = Some(GenerationError::Gpu(reason)),
+                SurfaceReport::Tile(_) => {}
+            }
+        } else if let Some(mut set) = sets.iter_mut().find(|set| set.tiles.id() == surface) {
+            set.apply(report);
+        }
+    }
+}
