@@ -38,6 +38,7 @@
 //!                   <- gpu <------- render
 //!                   <- request <----/
 //!                         ^-------- editor
+//! all of them <- bench
 //! ```
 //!
 //! Four things are written once: names and shapes of parameters ([`model::ParamTable`]), the mathematics of the network
@@ -46,6 +47,8 @@
 
 #[cfg(feature = "cli")]
 pub mod bake;
+#[cfg(feature = "bench")]
+pub mod bench;
 #[cfg(feature = "editor")]
 pub mod editor;
 #[cfg(feature = "eval")]

@@ -7,6 +7,8 @@ mod caches;
 #[path = "../common/mod.rs"]
 mod common;
 mod game;
+#[path = "../../src/bench/headless.rs"]
+mod headless;
 mod life;
 mod maps;
 mod requests;
