@@ -63,7 +63,7 @@ fn sizes(tiny: &Options, gpu: &mut Gpu) -> Result<String, BenchError> {
     let mut table =
         Table::new(&["size, tiny model, GPU", "GFLOP counted", "wall s", "CPU s", "CPU s a GFLOP", "work buffers MB"]);
     for side in sides(tiny) {
-        let plan = plan(&tiny.model, &tiny.recipe(1).with_size(side, side))?;
+        let plan = plan(&tiny.model, &tiny.recipe(1).with_size(*side, *side))?;
         let bytes = Recording::new(&tiny.model, &plan.shape, gpu.variant()).bytes();
         let times = repeated(tiny.pick(1, 5), || {
             gpu.generate(&tiny.model, &plan)?;
@@ -76,7 +76,7 @@ fn sizes(tiny: &Options, gpu: &mut Gpu) -> Result<String, BenchError> {
 }
 
 fn sides(options: &Options) -> &'static [u32] {
-    options.pick(&[64, 128], &[128, 256, 512, 1024])
+    options.pick(&[64, 128][..], &[128, 256, 512, 1024])
 }
 
 fn sizes_on_the_processor(options: &Options) -> Result<String, BenchError> {

@@ -36,7 +36,7 @@ pub fn step(app: &mut App) -> Frame {
 /// Lets every system run on the thread that calls [`step`], so that the times of this thread are those of all systems. Tasks that
 /// systems start still run elsewhere.
 pub fn single_threaded(app: &mut App) {
-    let mut change = |world: &mut World| {
+    let change = |world: &mut World| {
         if let Some(mut schedules) = world.get_resource_mut::<Schedules>() {
             for (_, schedule) in schedules.iter_mut() {
                 schedule.set_executor(SingleThreadedExecutor::new());

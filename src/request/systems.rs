@@ -81,13 +81,13 @@ pub fn build(app: &mut App, model: ModelSource, settings: DisconSettings, kernel
                 apply_settings.run_if(resource_changed::<DisconSettings>),
                 send_model.run_if(resource_changed::<DisconModel>),
                 priority::prioritise_by_distance.run_if(
-                    any_with_component::<PriorityByDistance>.and(|store: Res<TextureStore>| store.unfinished() > 0),
+                    any_with_component::<PriorityByDistance>.and_then(|store: Res<TextureStore>| store.unfinished() > 0),
                 ),
                 start_requests.run_if(|store: Res<TextureStore>| !store.to_start.is_empty()),
             )
                 .chain_ignore_deferred()
                 .in_set(DisconSystems::Request)
-                .run_if(on_message::<AssetEvent<Image>>.or(has_requests)),
+                .run_if(on_message::<AssetEvent<Image>>.or_else(has_requests)),
         );
 }
 
