@@ -35,7 +35,7 @@ fn numbers_keep_three_digits() {
     for (value, text) in [(1234.4, "1234"), (99.96, "100"), (12.34, "12.3"), (1.234, "1.23"), (0.1234, "0.123")] {
         assert_eq!(significant(value), text);
     }
-    assert_eq!([significant(0.0), significant(f64::NAN), significant(-2.5)], ["0", "–", "-2.50"]);
+    assert_eq!([0.0, -0.0, f64::NAN, -2.5].map(significant), ["0", "0", "–", "-2.50"]);
 }
 
 #[test]

@@ -91,6 +91,7 @@ impl Bed {
 ///
 /// # Errors
 /// See [`Bed::new`].
+#[cfg(feature = "material")]
 pub fn longest_dispatch(gpu: &Gpu, options: &Options, plan: &Plan) -> Result<(String, u64, f64), GpuError> {
     let bed = Bed::new(gpu, options, plan, gpu.variant())?;
     let mut shapes = shapes(&options.model, bed.slot.recording());

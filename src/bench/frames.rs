@@ -3,7 +3,7 @@
 use super::beds::longest_dispatch;
 use super::clock::process_seconds;
 use super::game::Game;
-use super::setting::{gpu_clock, heading};
+use super::setting::heading;
 use super::statistics::{percentile, significant};
 use super::table::Table;
 use super::{BenchError, Options, idle, scene};
@@ -165,7 +165,7 @@ fn report(game: &Game, load: Load, blocks: &[Block; 5], (longest, flops, seconds
          the GPU has finished it. GPU milliseconds are {}. The longest dispatch is {longest}: {} GFLOP, {} ms by the wall here.\n\n\
          {table}\n",
         load.textures,
-        gpu_clock(game),
+        game.gpu_clock(),
         significant(*flops as f64 * 1e-9),
         significant(1e3 * seconds),
         size = load.size,

@@ -6,7 +6,7 @@ use super::{BenchError, Options};
 use crate::plugin::DisconPlugin;
 use crate::request::{
     DisconSettings, GPU_MILLISECONDS, ModelSource, TextureCoarse, TextureFailed, TextureGenerator, TextureReady,
-    TextureSource, TextureStore,
+    TextureSource,
 };
 use crate::sampling::Recipe;
 use bevy::diagnostic::DiagnosticsStore;
@@ -70,6 +70,14 @@ impl Game {
         Self::start(app)
     }
 
+    /// The same app without anything that listens: nothing but the plugin is added. [`Game::until`] cannot be used.
+    pub fn unheard(options: &Options) -> Self {
+        let mut app = bare_app();
+        let settings = DisconSettings::default();
+        app.add_plugins(DisconPlugin { model: ModelSource::Loaded(options.model.clone()), settings });
+        Self::start(app)
+    }
+
     /// The same app without the plugin.
     pub fn without_plugin(scene: impl FnOnce(&mut App)) -> Self {
         let mut app = bare_app();
@@ -93,11 +101,6 @@ impl Game {
         *self.app.world_mut().resource_mut::<Heard>() = Heard::default();
     }
 
-    /// Bytes of all textures.
-    pub fn store(&self) -> &TextureStore {
-        self.app.world().resource::<TextureStore>()
-    }
-
     /// Asks for a texture as a system would.
     pub fn request(&mut self, recipe: Recipe) -> Handle<Image> {
         let ask = move |mut generator: TextureGenerator| generator.generate(recipe.clone());
@@ -107,6 +110,15 @@ impl Game {
     /// Changes the settings.
     pub fn set(&mut self, change: impl FnOnce(&mut DisconSettings)) {
         change(&mut self.app.world_mut().resource_mut::<DisconSettings>());
+    }
+
+    /// How the time on the GPU is taken.
+    pub fn gpu_clock(&self) -> &'static str {
+        let device = self.app.sub_app(RenderApp).world().resource::<RenderDevice>();
+        match device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
+            true => "between timestamps of the device",
+            false => "until the device says that it is done, since it has no timestamps",
+        }
     }
 
     /// Runs one frame.
@@ -149,16 +161,17 @@ impl Game {
     /// Runs frames until kernels and weights are on the GPU; seconds that it took.
     ///
     /// # Errors
-    /// See [`Game::until`].
+    /// Nothing for half an hour.
     pub fn until_prepared(&mut self) -> Result<f64, BenchError> {
         let start = Instant::now();
-        let pace = |game: &mut Self| {
-            game.step();
+        while !crate::render::is_prepared(self.app.sub_app(RenderApp).world()) {
+            if start.elapsed() > PATIENCE {
+                let (seconds, what) = (start.elapsed().as_secs(), "kernels and weights".into());
+                return Err(BenchError::Patience { seconds, what, said: "nothing".into() });
+            }
+            self.step();
             std::thread::sleep(Duration::from_millis(1));
-        };
-        self.until("kernels and weights", pace, |game| {
-            crate::render::is_prepared(game.app.sub_app(RenderApp).world())
-        })?;
+        }
         Ok(start.elapsed().as_secs_f64())
     }
 }

@@ -36,7 +36,7 @@ pub fn cost(options: &Options) -> Result<String, BenchError> {
                 single_threaded(app);
             }
         };
-        let mut with = Game::new(options, DisconSettings::default(), |_| {});
+        let mut with = Game::unheard(options);
         let mut without = Game::without_plugin(|_| {});
         with.until_prepared()?;
         scene(&mut with.app);

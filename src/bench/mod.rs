@@ -4,9 +4,11 @@
 //! |---|---|
 //! | [`kernels`] | every kernel at the shapes of a texture, both variants, beside the `gemm` crate and the peak of the processor |
 //! | [`texture`] | one texture and eight, on the GPU path and on the processor; caches; an estimate for hardware |
-//! | [`frames`] | what generation does to the frames of a game, and what the idle plugin costs |
+//! | `frames` | what generation does to the frames of a game, and what the idle plugin costs |
 //! | [`scale`] | cost against size, rounds and number of textures |
 //! | [`peers`] | the same network through burn |
+//!
+//! Without the feature `material`, and so without Bevy, everything but games is measured.
 //!
 //! What is compared runs alternately, because neighbours on the same machine change its speed from minute to minute. Numbers are
 //! medians with the span of the middle half. Seconds of the processor count all threads, a software rasteriser's included.
@@ -15,22 +17,33 @@ pub mod allocations;
 mod beds;
 pub mod clock;
 pub mod estimate;
+#[cfg(feature = "material")]
 pub mod frames;
+#[cfg(feature = "material")]
 mod game;
+#[cfg(feature = "material")]
 mod headless;
+#[cfg(feature = "material")]
 mod hits;
+#[cfg(feature = "material")]
 mod idle;
+#[cfg(feature = "material")]
+mod in_a_game;
 pub mod kernels;
 mod peak;
 mod peer_ops;
 pub mod peers;
+#[cfg(feature = "material")]
+mod queue;
 pub mod scale;
+#[cfg(feature = "material")]
 mod scene;
 pub mod setting;
 mod shapes;
 pub mod statistics;
 pub mod table;
 pub mod texture;
+#[cfg(feature = "material")]
 mod worlds;
 
 use crate::gpu::GpuError;

@@ -50,13 +50,3 @@ pub fn grid_text(grid: Grid) -> String {
     let wraps = if grid.wrap == Wrap::BOTH { "" } else { ", open borders" };
     format!("{items}{}x{}{wraps}", grid.height, grid.width)
 }
-
-/// How the time on the GPU of a game is taken.
-pub fn gpu_clock(game: &super::game::Game) -> &'static str {
-    use bevy::render::{RenderApp, renderer::RenderDevice};
-    let device = game.app.sub_app(RenderApp).world().resource::<RenderDevice>();
-    match device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
-        true => "between timestamps of the device",
-        false => "until the device says that it is done, since it has no timestamps",
-    }
-}

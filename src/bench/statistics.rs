@@ -46,6 +46,8 @@ pub fn significant(value: f64) -> String {
     if !value.is_finite() {
         return "–".into();
     }
+    // A sum of nothing is minus zero.
+    let value = value + 0.0;
     let decimals = match value.abs() {
         size if size >= 99.95 || size == 0.0 => 0,
         size if size >= 9.995 => 1,

@@ -1,5 +1,6 @@
 //! Benchmarks: tables of what the generator costs on this machine.
 
+#[cfg(feature = "material")]
 use bevy_discon::bench::frames::{self, Load};
 use bevy_discon::bench::{BenchError, Options, allocations::CountingAllocator, kernels, peers, scale, texture};
 use bevy_discon::model::{Model, ModelConfig};
@@ -26,6 +27,7 @@ enum Benchmark {
     Kernels(Common),
     /// One texture and eight: GPU path, processor, in a game, caches, and an estimate for hardware.
     Texture(Common),
+    #[cfg(feature = "material")]
     /// Frame times while textures are generated, cost of the idle plugin, allocations of a frame.
     Frames {
         #[command(flatten)]
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
     let (common, result) = match &arguments.benchmark {
         Benchmark::Kernels(common) => (common, run(common, kernels::run)),
         Benchmark::Texture(common) => (common, run(common, texture::run)),
+        #[cfg(feature = "material")]
         Benchmark::Frames { common, size, textures } => {
             let load = Load { size: *size, textures: *textures };
             (common, run(common, |options| frames::run(options, load)))

@@ -32,7 +32,7 @@ use bevy::render::{ExtractSchedule, Render, RenderStartup, RenderSystems};
 pub struct Node;
 
 /// Whether kernels and weights of a model are on the GPU.
-#[cfg(feature = "bench")]
+#[cfg(all(feature = "bench", feature = "material"))]
 pub fn is_prepared(render_world: &World) -> bool {
     render_world.get_resource::<prepare::ModelOnGpu>().is_some_and(|model| model.get().is_some())
 }

@@ -81,7 +81,8 @@ pub fn build(app: &mut App, model: ModelSource, settings: DisconSettings, kernel
                 apply_settings.run_if(resource_changed::<DisconSettings>),
                 send_model.run_if(resource_changed::<DisconModel>),
                 priority::prioritise_by_distance.run_if(
-                    any_with_component::<PriorityByDistance>.and_then(|store: Res<TextureStore>| store.unfinished() > 0),
+                    any_with_component::<PriorityByDistance>
+                        .and_then(|store: Res<TextureStore>| store.unfinished() > 0),
                 ),
                 start_requests.run_if(|store: Res<TextureStore>| !store.to_start.is_empty()),
             )
