@@ -15,8 +15,8 @@ fn multiply_add<const LANES: usize>(steps: usize) -> f32 {
     let mut sums = black_box([[1.0_f32; LANES]; CHAINS]);
     for _ in 0..steps {
         for sum in &mut sums {
-            for lane in 0..LANES {
-                sum[lane] = sum[lane].mul_add(factor[lane], term[lane]);
+            for ((value, factor), term) in sum.iter_mut().zip(&factor).zip(&term) {
+                *value = value.mul_add(*factor, *term);
             }
         }
     }
