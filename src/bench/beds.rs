@@ -2,7 +2,6 @@
 
 use super::Options;
 use super::clock::{Times, timed};
-use super::shapes::shapes;
 use crate::gpu::{Gpu, GpuError, GpuWeights, ImageTarget, JobSlot, KernelVariant, MapTarget, Pipelines, Recording};
 use crate::model::Wrap;
 use crate::sampling::{MapKind, MapRules, Plan};
@@ -94,7 +93,7 @@ impl Bed {
 #[cfg(feature = "material")]
 pub fn longest_dispatch(gpu: &Gpu, options: &Options, plan: &Plan) -> Result<(String, u64, f64), GpuError> {
     let bed = Bed::new(gpu, options, plan, gpu.variant())?;
-    let mut shapes = shapes(&options.model, bed.slot.recording());
+    let mut shapes = super::shapes::shapes(&options.model, bed.slot.recording());
     // Only the largest can be the longest.
     shapes.sort_by_key(|shape| std::cmp::Reverse(shape.flops + 32 * shape.bytes));
     shapes.truncate(8);
