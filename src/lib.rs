@@ -40,6 +40,7 @@
 //!                   <- request <----/            |
 //!                         ^  \-------------------/
 //!                         \-------- editor
+//! all of them <- bench
 //! ```
 //!
 //! Five things are written once: names and shapes of parameters ([`model::ParamTable`]), the mathematics of the network
@@ -48,6 +49,8 @@
 
 #[cfg(feature = "cli")]
 pub mod bake;
+#[cfg(feature = "bench")]
+pub mod bench;
 pub mod cache;
 #[cfg(feature = "editor")]
 pub mod editor;

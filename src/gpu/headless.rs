@@ -221,6 +221,15 @@ impl Gpu {
         self.queue.submit([encoder.finish()]);
     }
 
+    /// Waits for all work submitted so far.
+    ///
+    /// # Errors
+    /// A device that was lost.
+    pub fn wait(&self) -> Result<(), GpuError> {
+        let waited = self.device.poll(wgpu::PollType::wait_indefinitely());
+        waited.map(|_| ()).map_err(|error| GpuError::Device(error.to_string()))
+    }
+
     /// The first bytes of a buffer, after all work submitted so far.
     ///
     /// # Errors
@@ -285,7 +294,7 @@ impl Gpu {
             // The receiver is gone only if this function failed before.
             let _ = sender.send(result);
         });
-        self.device.poll(wgpu::PollType::wait_indefinitely()).map_err(|error| GpuError::Device(error.to_string()))?;
+        self.wait()?;
         match receiver.recv() {
             Ok(Ok(())) => Ok(target.get_mapped_range(..bytes).to_vec()),
             Ok(Err(error)) => Err(GpuError::Device(error.to_string())),

@@ -25,14 +25,18 @@ impl KernelVariant {
     ///
     /// The environment variable `DISCON_KERNELS=lanes|tiled` overrides the choice, where the device can run it.
     pub fn choose(info: &wgpu::AdapterInfo, features: wgpu::Features) -> Self {
-        let lanes = features.contains(wgpu::Features::SUBGROUP) && info.subgroup_min_size >= LANES;
         let wanted = match std::env::var("DISCON_KERNELS").as_deref() {
             Ok("lanes") => Self::Lanes,
             Ok("tiled") => Self::Tiled,
             _ if info.device_type == wgpu::DeviceType::Cpu => Self::Lanes,
             _ => Self::Tiled,
         };
-        if lanes { wanted } else { Self::Tiled }
+        if Self::can_run_lanes(info, features) { wanted } else { Self::Tiled }
+    }
+
+    /// Whether an adapter, with these features of a device made from it, can run [`Self::Lanes`].
+    pub fn can_run_lanes(info: &wgpu::AdapterInfo, features: wgpu::Features) -> bool {
+        features.contains(wgpu::Features::SUBGROUP) && info.subgroup_min_size >= LANES
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::arena::{self, Lifetime};
 use super::kernel::{KernelKey, KernelVariant};
-use super::recorder::Recorder;
+use super::recorder::{ALIGNMENT, Recorder};
 use crate::model::{Grid, Model, ParamId};
 use crate::sampling::{Cost, PlanShape, decode_coarse, run_step};
 use std::ops::Range;
@@ -192,7 +192,8 @@ impl Recording {
 
     /// Bytes of all buffers that a job of this recording makes.
     pub fn bytes(&self) -> u64 {
-        self.pool.iter().sum::<u64>() + self.state_bytes.iter().sum::<u64>() + self.constants.len() as u64
+        let params = ALIGNMENT * self.params.len();
+        self.pool.iter().sum::<u64>() + self.state_bytes.iter().sum::<u64>() + (self.constants.len() + params) as u64
     }
 
     /// Ranges of dispatches of about `flops` operations each, for submissions of bounded length.

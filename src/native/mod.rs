@@ -4,6 +4,7 @@
 //! Same plan, same tokens; pixels differ from the plain reference by the rounding of sums in another order.
 
 mod attention;
+mod bands;
 mod product;
 
 use crate::model::Model;

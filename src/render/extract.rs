@@ -67,7 +67,7 @@ impl Around {
 
 impl Waiting {
     /// Whether there is anything to do now.
-    fn can_run(&self) -> bool {
+    pub fn can_run(&self) -> bool {
         let rests = self.job.goal == Goal::Coarse && self.coarse_shown;
         !self.job.paused && !rests
     }

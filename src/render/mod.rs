@@ -32,6 +32,16 @@ use bevy::prelude::*;
 use bevy::render::renderer::{RenderAdapterInfo, RenderDevice, RenderGraph, RenderGraphSystems, RenderQueue};
 use bevy::render::{ExtractSchedule, Render, RenderStartup, RenderSystems};
 
+/// The node: what spends the budget.
+#[derive(SystemSet, Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Node;
+
+/// Whether kernels and weights of a model are on the GPU.
+#[cfg(all(feature = "bench", feature = "material"))]
+pub fn is_prepared(render_world: &World) -> bool {
+    render_world.get_resource::<prepare::ModelOnGpu>().is_some_and(|model| model.get().is_some())
+}
+
 /// How often a device was set up.
 #[derive(Resource, Default)]
 struct Devices(u32);
@@ -54,9 +64,11 @@ pub fn build(render_app: &mut SubApp, sender: ReportSender) {
                 clear::clear_textures,
             )
                 .chain()
-                .in_set(RenderSystems::PrepareResources),
+                .in_set(RenderSystems::PrepareResources)
+                .run_if(prepare::has_work.or_else(|queued: Res<extract::Queued>| !queued.clear.is_empty())),
         )
-        .add_systems(RenderGraph, run::run_jobs.after(RenderGraphSystems::Begin).before(RenderGraphSystems::Render));
+        .configure_sets(RenderGraph, Node.after(RenderGraphSystems::Begin).before(RenderGraphSystems::Render))
+        .add_systems(RenderGraph, run::run_jobs.in_set(Node).run_if(run::has_work));
 }
 
 /// Starts from nothing on a new device.
@@ -78,6 +90,7 @@ fn restart(
     commands.insert_resource(kept::KeptStates::default());
     commands.insert_resource(surfaces::Surfaces::default());
     commands.insert_resource(active::Active::default());
+    commands.insert_resource(run::Finishing::default());
     commands.insert_resource(budget::Controller::default());
     commands.insert_resource(timing::Timer::new(device.wgpu_device(), &queue));
 }

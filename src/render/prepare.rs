@@ -61,6 +61,12 @@ impl ModelOnGpu {
     }
 }
 
+/// Whether there is or will be something to make.
+pub fn has_work(gpu: Res<ModelOnGpu>, queued: Res<Queued>, slots: Res<Slots>) -> bool {
+    let preparing = matches!(gpu.state, State::Preparing(_));
+    preparing || queued.model.is_some() || slots.building.is_some() || queued.jobs.iter().any(Waiting::can_run)
+}
+
 /// Compiles kernels and uploads weights, some tenths of a second on a task thread.
 pub fn prepare_model(
     mut gpu: ResMut<ModelOnGpu>,

@@ -41,8 +41,20 @@ pub struct Jobs<'w> {
 }
 
 /// Textures whose last submission runs.
-#[derive(Default)]
+#[derive(Resource, Default)]
 pub struct Finishing(Arc<AtomicUsize>);
+
+impl Finishing {
+    fn is_empty(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+}
+
+/// Whether anything waits, runs, or has to be heard of.
+pub fn has_work(queued: Res<Queued>, active: Res<Active>, timer: Res<Timer>, finishing: Res<Finishing>) -> bool {
+    let waits = queued.jobs.iter().any(Waiting::can_run) || !queued.uploads.is_empty() || !queued.maps.is_empty();
+    waits || active.0.is_some() || timer.is_waiting() || read_back::is_pending() || !finishing.is_empty()
+}
 
 /// Spends the budget of this frame.
 pub fn run_jobs(
@@ -50,7 +62,7 @@ pub fn run_jobs(
     jobs: Jobs,
     mut controller: ResMut<Controller>,
     mut timer: ResMut<Timer>,
-    finishing: Local<Finishing>,
+    finishing: Res<Finishing>,
 ) {
     collect_times(&gpu, &mut controller, &mut timer, &finishing);
     let Jobs { mut queued, mut active, mut slots, mut surfaces, mut kept } = jobs;
@@ -114,7 +126,7 @@ fn complete(gpu: &Gpu, job: &ActiveJob, surfaces: &mut Surfaces) -> Option<Repor
 
 /// Learns from submissions that the GPU has finished.
 fn collect_times(gpu: &Gpu, controller: &mut Controller, timer: &mut Timer, finishing: &Finishing) {
-    if timer.is_waiting() || read_back::is_pending() || finishing.0.load(Ordering::Relaxed) > 0 {
+    if timer.is_waiting() || read_back::is_pending() || !finishing.is_empty() {
         // Runs callbacks and returns at once. Without cameras nobody else would do it.
         gpu.device.wgpu_device().poll(wgpu::PollType::Poll).ok();
         let mut spent = 0.0;

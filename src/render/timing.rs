@@ -176,8 +176,8 @@ impl Queries {
 
     /// Ticks between the two timestamps.
     fn read(&self) -> Option<u64> {
-        let ticks: Vec<u64> = bytemuck::pod_collect_to_vec(&self.mapped.get_mapped_range(..));
+        let [start, end]: [u64; 2] = bytemuck::pod_read_unaligned(&self.mapped.get_mapped_range(..));
         self.mapped.unmap();
-        ticks.get(1)?.checked_sub(*ticks.first()?)
+        end.checked_sub(start)
     }
 }

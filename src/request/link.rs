@@ -147,15 +147,47 @@ pub struct Outbox(pub Vec<Command>);
 
 /// Reports that have arrived.
 #[derive(Resource, Debug)]
-pub struct Inbox(pub Receiver<Report>);
+pub struct Inbox {
+    news: Receiver<Report>,
+    events: Receiver<Report>,
+}
 
 /// Where reports are sent; in both worlds.
 #[derive(Resource, Debug, Clone)]
-pub struct ReportSender(pub Sender<Report>);
+pub struct ReportSender {
+    news: Sender<Report>,
+    events: Sender<Report>,
+}
+
+/// Reports of every frame that may wait. Their queue has this size from the start, so that sending one allocates nothing.
+const NEWS: usize = 64;
+
+/// Both ends.
+pub fn channel() -> (ReportSender, Inbox) {
+    let (news_sender, news) = crossbeam_channel::bounded(NEWS);
+    let (events_sender, events) = crossbeam_channel::unbounded();
+    (ReportSender { news: news_sender, events: events_sender }, Inbox { news, events })
+}
+
+impl Inbox {
+    /// Everything that has arrived, what is sent in every frame first.
+    pub fn take(&self) -> impl Iterator<Item = Report> {
+        self.news.try_iter().chain(self.events.try_iter())
+    }
+
+    /// True if nothing has arrived.
+    pub fn is_empty(&self) -> bool {
+        self.news.is_empty() && self.events.is_empty()
+    }
+}
 
 impl ReportSender {
     /// Sends a report; after the app has ended nobody listens, which is fine.
     pub fn send(&self, report: Report) {
-        self.0.send(report).ok();
+        match report {
+            // The next one says the same and more: one that finds no room is not missed.
+            Report::Progress(..) | Report::Spent(_) => _ = self.news.try_send(report),
+            _ => _ = self.events.send(report),
+        }
     }
 }

@@ -25,7 +25,7 @@ pub fn collect_reports(
     mut cache_failures: MessageWriter<DiskCacheFailed>,
 ) {
     let TextureGenerator { mut store, mut images, mut outbox, model } = textures;
-    for report in inbox.0.try_iter() {
+    for report in inbox.take() {
         match report {
             Report::Progress(ticket, fraction) => progress(&mut store, ticket, fraction),
             Report::Coarse(ticket) => {

@@ -7,7 +7,7 @@ use super::events::{
 };
 #[cfg(feature = "native")]
 use super::exemplars;
-use super::link::{Command, Goal, Inbox, Job, KeptState, Outbox, Report, ReportSender, Ticket};
+use super::link::{self, Command, Goal, Inbox, Job, KeptState, Outbox, Report, ReportSender, Ticket};
 use super::model_source::{self, DisconModel, LoadingModel, ModelSource, ModelToLoad};
 use super::priority::{self, PriorityByDistance};
 use super::reports;
@@ -70,8 +70,10 @@ pub fn build(
                 statistics::count.run_if(resource_changed::<TextureStore>),
                 entities::update_entities.run_if(|store: Res<TextureStore>| store.news),
             )
-                .chain()
-                .in_set(DisconSystems::Report),
+                // Nothing waits for what the commands of another one do.
+                .chain_ignore_deferred()
+                .in_set(DisconSystems::Report)
+                .run_if(has_news),
         )
         .add_systems(
             Last,
@@ -80,11 +82,15 @@ pub fn build(
                 forget_unused.run_if(on_message::<AssetEvent<Image>>),
                 apply_settings.run_if(resource_changed::<DisconSettings>),
                 send_model.run_if(resource_changed::<DisconModel>),
-                priority::prioritise_by_distance.run_if(|store: Res<TextureStore>| store.unfinished() > 0),
+                priority::prioritise_by_distance.run_if(
+                    any_with_component::<PriorityByDistance>
+                        .and_then(|store: Res<TextureStore>| store.unfinished() > 0),
+                ),
                 start_requests.run_if(|store: Res<TextureStore>| !store.to_start.is_empty()),
             )
-                .chain()
-                .in_set(DisconSystems::Request),
+                .chain_ignore_deferred()
+                .in_set(DisconSystems::Request)
+                .run_if(on_message::<AssetEvent<Image>>.or_else(has_requests)),
         );
 }
 
@@ -107,11 +113,26 @@ fn add_types(app: &mut App) {
         .register_type::<DiskCacheFailed>();
 }
 
+/// Whether there is anything to report: one question in idle frames instead of a task for each system.
+fn has_news(store: Res<TextureStore>, inbox: Option<Res<Inbox>>, loading: Option<Res<LoadingModel>>) -> bool {
+    store.is_changed() || !store.to_read.is_empty() || loading.is_some() || inbox.is_some_and(|inbox| !inbox.is_empty())
+}
+
+/// Whether there is anything to ask for, besides images that have changed.
+fn has_requests(
+    store: Res<TextureStore>,
+    settings: Res<DisconSettings>,
+    model: Res<DisconModel>,
+    by_distance: Query<(), With<PriorityByDistance>>,
+) -> bool {
+    let moves = || !by_distance.is_empty() && store.unfinished() > 0;
+    store.is_changed() || settings.is_changed() || model.is_changed() || !store.to_start.is_empty() || moves()
+}
+
 /// Joins the main world to a render world; the sender goes there.
 pub fn connect(app: &mut App) -> ReportSender {
-    let (sender, receiver) = crossbeam_channel::unbounded();
-    let sender = ReportSender(sender);
-    app.insert_resource(Inbox(receiver)).insert_resource(sender.clone());
+    let (sender, inbox) = link::channel();
+    app.insert_resource(inbox).insert_resource(sender.clone());
     sender
 }
 

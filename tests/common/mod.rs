@@ -25,7 +25,7 @@ pub fn gpu() -> Option<Gpu> {
 
 /// The variants that a device can run.
 pub fn variants(gpu: &Gpu) -> Vec<KernelVariant> {
-    let lanes = gpu.device().features().contains(wgpu::Features::SUBGROUP) && gpu.info().subgroup_min_size >= 8;
+    let lanes = KernelVariant::can_run_lanes(gpu.info(), gpu.device().features());
     if lanes { vec![KernelVariant::Lanes, KernelVariant::Tiled] } else { vec![KernelVariant::Tiled] }
 }
 

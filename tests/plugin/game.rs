@@ -1,14 +1,13 @@
 //! A game without a window, to be asked what it heard and saw.
 
 use super::common;
+use super::headless::add_renderer;
 pub use bevy::prelude::*;
 pub use bevy::render::RenderApp;
-pub use bevy::render::RenderPlugin;
 pub use bevy::render::render_asset::RenderAssets;
 pub use bevy::render::renderer::{RenderDevice, RenderQueue};
-pub use bevy::render::settings::{RenderCreation, WgpuSettings};
+pub use bevy::render::settings::WgpuSettings;
 pub use bevy::render::texture::GpuImage;
-pub use bevy::window::ExitCondition;
 pub use bevy_discon::model::{Model, ModelConfig};
 pub use bevy_discon::prelude::*;
 pub use bevy_discon::sampling::plan;
@@ -94,7 +93,7 @@ impl Game {
         common::gpu()?;
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         app.add_plugins(DisconSourcePlugin);
-        Self::add_renderer(&mut app, assets, WgpuSettings::default());
+        add_renderer(&mut app, assets, WgpuSettings::default());
         Some(Self::start_plugin(app, alone, plugin))
     }
 
@@ -123,21 +122,8 @@ impl Game {
     /// The least that the plugin needs: no window, no cameras, no `CorePipelinePlugin`.
     pub fn bare(wgpu: WgpuSettings) -> App {
         let mut app = App::new();
-        Self::add_renderer(&mut app, AssetPlugin::default(), wgpu);
+        add_renderer(&mut app, AssetPlugin::default(), wgpu);
         app
-    }
-
-    fn add_renderer(app: &mut App, assets: AssetPlugin, wgpu: WgpuSettings) {
-        app.add_plugins((
-            MinimalPlugins,
-            TransformPlugin,
-            assets,
-            WindowPlugin { primary_window: None, exit_condition: ExitCondition::DontExit, ..default() },
-            bevy::mesh::MeshPlugin,
-            bevy::camera::CameraPlugin,
-            RenderPlugin { render_creation: RenderCreation::Automatic(Box::new(wgpu)), ..default() },
-            ImagePlugin::default(),
-        ));
     }
 
     pub fn heard(&self) -> &Heard {

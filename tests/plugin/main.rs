@@ -11,6 +11,8 @@ mod curated;
 mod exemplars;
 mod failures;
 mod game;
+#[path = "../../src/bench/headless.rs"]
+mod headless;
 mod hot_reload;
 mod life;
 mod maps;
