@@ -61,7 +61,10 @@ impl JobSlot {
         recording: Arc<Recording>,
         buffers: Buffers,
     ) -> Result<Self, GpuError> {
-        checked(device, || buffers.fill(weights.queue(), &recording), GpuError::Device)?;
+        let lost = |message: String| {
+            GpuError::Device(format!("it was lost, or had no memory left, while buffers were filled: {message}"))
+        };
+        checked(device, || buffers.fill(weights.queue(), &recording), lost)?;
         let mut binder = Binder::new(device, pipelines, weights, &recording, &buffers);
         let bind = || recording.dispatches.iter().map(|dispatch| binder.bind(dispatch)).collect::<Result<_, _>>();
         let calls: Vec<Call> = checked(device, bind, GpuError::Device)??;
