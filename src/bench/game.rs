@@ -64,7 +64,7 @@ impl Game {
     pub fn new(options: &Options, settings: DisconSettings, scene: impl FnOnce(&mut App)) -> Self {
         let mut app = bare_app();
         scene(&mut app);
-        app.add_plugins(DisconPlugin { model: ModelSource::Loaded(options.model.clone()), settings })
+        app.add_plugins(DisconPlugin { model: ModelSource::Loaded(options.model.clone()), settings, ..default() })
             .init_resource::<Heard>()
             .add_systems(Update, listen);
         Self::start(app)
@@ -74,7 +74,7 @@ impl Game {
     pub fn unheard(options: &Options) -> Self {
         let mut app = bare_app();
         let settings = DisconSettings::default();
-        app.add_plugins(DisconPlugin { model: ModelSource::Loaded(options.model.clone()), settings });
+        app.add_plugins(DisconPlugin { model: ModelSource::Loaded(options.model.clone()), settings, ..default() });
         Self::start(app)
     }
 

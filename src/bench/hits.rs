@@ -5,7 +5,7 @@ use super::game::Game;
 use super::statistics::{Summary, significant};
 use super::table::Table;
 use super::{BenchError, Options};
-use crate::request::disk::DiskFile;
+use crate::cache::DiskFile;
 use crate::request::{DisconSettings, TextureSource};
 use crate::sampling::Recipe;
 use bevy::prelude::*;

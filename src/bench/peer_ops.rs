@@ -4,7 +4,8 @@
 use crate::model::layers::{Conv, Linear, Norm};
 use crate::model::{Activation, AttentionLayout, Grid, Model, Ops, ParamId};
 use crate::reference::sample;
-use crate::sampling::{JobInputs, LatentState, SampleOps, Stage};
+use crate::sampling::flow::start_spread;
+use crate::sampling::{FlowStep, JobInputs, LatentState, SampleOps, Stage};
 use crate::train::ops::TrainOps;
 use crate::train::workers::values;
 use burn::tensor::ops::ConvOptions;
@@ -226,8 +227,15 @@ impl SampleOps for PeerOps<'_> {
         self.inner.constant(&noise, [keys.len(), width])
     }
 
-    fn euler_step(&mut self, x: &Tensor<2>, velocity: &Tensor<2>, dt: f32) -> Tensor<2> {
-        x.clone() + velocity.clone().mul_scalar(dt)
+    fn start_spread(&mut self) -> Tensor<2> {
+        let spread = start_spread(self.model);
+        self.constant(&spread, [1, spread.len()])
+    }
+
+    fn flow_step(&mut self, x: &Tensor<2>, velocity: &Tensor<2>, previous: &Tensor<2>, step: FlowStep) -> Tensor<2> {
+        let (now, before) =
+            (velocity.clone().mul_scalar(step.weight), previous.clone().mul_scalar(step.previous_weight));
+        x.clone() + now + before
     }
 
     fn commit_latents(&mut self, positions: &Places, latents: &Tensor<2>) {

@@ -6,7 +6,7 @@
 //! ```text
 //! cargo install cargo-fuzz
 //! cargo test --test fuzzed -- --ignored          # writes sound files to start from
-//! cargo +nightly fuzz run --fuzz-dir tests/fuzz weights -- -max_total_time=300 -max_len=65536
+//! RUSTUP_TOOLCHAIN=nightly cargo fuzz run --fuzz-dir tests/fuzz weights -- -max_total_time=300 -max_len=65536
 //! ```
 //!
 //! Targets: `weights`, `config`, `recipe_text`, `recipe_bytes`, `cache_entry`.
@@ -34,7 +34,7 @@ pub fn smallest_config() -> ModelConfig {
         },
         prior: trunk.clone(),
         mar: trunk,
-        head: HeadConfig { width: 16, depth: 1, mixing: HeadMixing::Alone, local_blocks: 0 },
+        head: HeadConfig { width: 16, depth: 1, mixing: HeadMixing::Alone, local: None },
         ..ModelConfig::tiny(&["brick", "moss"])
     }
 }
