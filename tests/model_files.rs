@@ -160,3 +160,13 @@ fn the_paper_preset_declares_the_scale_of_the_paper() {
     assert!((40.0..80.0).contains(&millions("head.")), "{}", millions("head."));
     assert!((290.0..320.0).contains(&millions("prior.")), "{}", millions("prior."));
 }
+
+#[test]
+fn bundled_models_are_whole_and_know_the_same_classes() {
+    let load = |name: &str| Model::load(format!("assets/models/{name}").as_ref()).expect("the bundled model is sound");
+    let (small, tiny) = (load("small"), load("tiny"));
+    assert_eq!(small.discon.config.classes, tiny.discon.config.classes);
+    for (name, model, parameters) in [("small", &small, 10_000_000..15_000_000), ("tiny", &tiny, 300_000..1_000_000)] {
+        assert!(parameters.contains(&model.table.value_count()), "{name}: {} parameters", model.table.value_count());
+    }
+}
