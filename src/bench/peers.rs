@@ -105,7 +105,8 @@ fn wgpu_peers() -> Vec<Peer> {
 
 /// The steps, each with the state that the native path had before it.
 fn cases(model: &Model, whole: &Plan) -> Vec<Case> {
-    let wanted: [(&str, fn(&Step) -> bool); 3] = [
+    type IsStep = fn(&Step) -> bool;
+    let wanted: [(&str, IsStep); 3] = [
         ("first round of tokens", |step| matches!(step, Step::TokenRound { .. })),
         ("first round of latents", |step| matches!(step, Step::LatentRound { .. })),
         ("decoder", |step| matches!(step, Step::Decode)),

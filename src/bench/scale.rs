@@ -96,7 +96,8 @@ fn rounds(tiny: &Options, gpu: &mut Gpu) -> Result<String, BenchError> {
     let mut table =
         Table::new(&["rounds, tiny model, GPU", "GFLOP counted", "wall s", "CPU s", "CPU s a GFLOP", "dispatches"]);
     let all: &[u32] = tiny.pick(&[1, 4], &[1, 2, 4, 8, 16, 32]);
-    let kinds: [(&str, fn(&mut Recipe, u32)); 3] = [
+    type SetRounds = fn(&mut Recipe, u32);
+    let kinds: [(&str, SetRounds); 3] = [
         ("of tokens", |recipe, rounds| recipe.token_rounds = rounds),
         ("of latents", |recipe, rounds| recipe.latent_rounds = rounds),
         ("steps of the flow", |recipe, rounds| recipe.flow_steps = rounds),

@@ -24,7 +24,8 @@ pub struct Shape {
 
 /// The shapes of a recording in their order.
 pub fn shapes(model: &Model, recording: &Recording) -> Vec<Shape> {
-    let mut known: Vec<((KernelKey, [u32; 3], Vec<u32>), Shape)> = Vec::new();
+    type Key = (KernelKey, [u32; 3], Vec<u32>);
+    let mut known: Vec<(Key, Shape)> = Vec::new();
     for (index, dispatch) in recording.dispatches.iter().enumerate() {
         let words = words(recording, dispatch);
         let same = (dispatch.key, dispatch.workgroups, identity(dispatch.key.kernel, words));

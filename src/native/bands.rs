@@ -1,4 +1,5 @@
 //! Rows of a grid that attend together, and the rows that they see: at large sizes most pairs are out of sight.
+#![expect(clippy::single_range_in_vec_init, reason = "lists of ranges are meant, not of numbers")]
 
 use crate::model::AttentionLayout;
 use std::ops::Range;

@@ -65,7 +65,11 @@ pub fn build(render_app: &mut SubApp, sender: ReportSender) {
             )
                 .chain()
                 .in_set(RenderSystems::PrepareResources)
-                .run_if(prepare::has_work.or_else(|queued: Res<extract::Queued>| !queued.clear.is_empty())),
+                .run_if(
+                    prepare::has_work
+                        .or_else(|queued: Res<extract::Queued>| !queued.clear.is_empty())
+                        .or_else(|surfaces: Res<surfaces::Surfaces>| surfaces.want_work()),
+                ),
         )
         .configure_sets(RenderGraph, Node.after(RenderGraphSystems::Begin).before(RenderGraphSystems::Render))
         .add_systems(RenderGraph, run::run_jobs.in_set(Node).run_if(run::has_work));

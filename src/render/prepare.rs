@@ -161,6 +161,7 @@ impl Slots {
 }
 
 /// Makes the slot of the next job while the one before it runs.
+#[expect(clippy::too_many_arguments, reason = "a system has one argument per resource")]
 pub fn prepare_slots(
     gpu: Res<ModelOnGpu>,
     settings: Res<RenderSettings>,

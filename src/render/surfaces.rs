@@ -80,6 +80,11 @@ impl Surfaces {
         active.cancel(surface);
     }
 
+    /// Whether a surface may have a work or a map to write: all that have none under way.
+    pub fn want_work(&self) -> bool {
+        self.0.iter().any(|open| !open.busy)
+    }
+
     /// Lets every surface have a work among the jobs.
     pub fn feed(&mut self, gpu: &GpuModel, device: &wgpu::Device, queued: &mut Queued, sender: &ReportSender) {
         for open in self.0.iter_mut().filter(|open| !open.busy) {

@@ -208,16 +208,18 @@ fn a_disk_cache_that_cannot_be_written_is_told_and_textures_are_made_all_the_sam
     std::fs::write(folder.path().join("file"), "no folder").expect("the folder can be written");
     let mut places = vec![(folder.path().join("file/cache"), "directory")];
     let disk = TinyDisk::new(8);
+    // Larger than the disk, however well it can be compressed.
+    let wanted = recipe(7).with_size(256, 256);
     match &disk {
         Some(disk) => places.push((disk.0.path().join("cache"), "No space left")),
         None => println!("skipped: a full disk, which needs the right to mount one"),
     }
     for (place, part) in places {
         let Some(mut game) = Game::new(DisconSettings::default().with_disk_cache(&place)) else { return };
-        let image = game.generate(recipe(7));
+        let image = game.generate(wanted.clone());
         game.until("the texture is ready", |game| game.is_ready(&image));
         game.until("the message", |game| !game.heard().not_cached.is_empty());
-        assert_eq!(rgb(&game.picture(&image)), expected(&recipe(7)));
+        assert_eq!(rgb(&game.picture(&image)), expected(&wanted));
         let DiskCacheFailed { folder, reason } = game.heard().not_cached[0].clone();
         assert!(folder == place && reason.contains(part), "{folder:?}: {reason}");
         let counts = game.0.world().resource::<TextureStatistics>().counts;
