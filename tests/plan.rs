@@ -145,10 +145,13 @@ fn counted_work_equals_the_formula_written_out() {
 
 #[test]
 fn the_bundled_size_stays_within_sixty_gigaflop() {
-    let (model, table) = Discon::declare(&ModelConfig::small(&["brick"])).expect("the preset is valid");
-    let costs = count(&model, &table, &PlanShape::new(&Recipe::new("brick")));
-    let total: u64 = costs.iter().map(|(_, cost)| cost.flops).sum();
-    let operations: u64 = costs.iter().map(|(_, cost)| cost.operations).sum();
-    println!("{total} FLOP in {operations} operations");
-    assert!((20e9..60e9).contains(&(total as f64)), "{total}");
+    let bundled = Model::load("assets/models/small".as_ref()).expect("the bundled model is sound").discon.config;
+    for (name, config) in [("preset", ModelConfig::small(&["brick"])), ("bundled", bundled)] {
+        let (model, table) = Discon::declare(&config).expect("the sizes are valid");
+        let costs = count(&model, &table, &PlanShape::new(&Recipe::new("brick")));
+        let total: u64 = costs.iter().map(|(_, cost)| cost.flops).sum();
+        let operations: u64 = costs.iter().map(|(_, cost)| cost.operations).sum();
+        println!("{name}: {total} FLOP in {operations} operations");
+        assert!((20e9..60e9).contains(&(total as f64)), "{name}: {total}");
+    }
 }

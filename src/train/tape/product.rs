@@ -56,7 +56,7 @@ impl<'a> Matrix<'a> {
     /// The 3x3 patches of `values`, a row for each position.
     ///
     /// # Panics
-    /// If the values are not rows of a multiple of [`GROUP`] channels, one for each position: a bug of the caller.
+    /// If the values are not rows of a multiple of 16 channels, one for each position: a bug of the caller.
     pub fn patches(values: &'a [f32], neighbours: &'a Neighbours) -> Self {
         let channels = values.len() / neighbours.count().max(1);
         assert!(channels * neighbours.count() == values.len() && channels.is_multiple_of(GROUP), "whole rows");
