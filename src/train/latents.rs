@@ -2,10 +2,9 @@
 
 use super::TrainError;
 use super::batches::SMALL_BATCH;
+use super::codebook::{build_codebook, token_quality};
 use super::images::{Flip, Version};
-use super::kmeans::{assign, k_means};
 use super::latent_file::{load, save};
-use super::losses::psnr;
 use super::ops::TrainOps;
 use super::rng::Rng;
 use super::run::Session;
@@ -16,14 +15,8 @@ use std::time::Instant;
 
 /// Name of the stage in metrics and files.
 pub const STAGE: &str = "codebook";
-/// Latents that k-means runs on.
-const ROWS: usize = 150_000;
-/// Iterations of k-means.
-const ITERATIONS: usize = 15;
 /// Style-relative latents are kept within this many deviations.
 const LIMIT: f32 = 6.0;
-/// How strongly the visibility of a channel counts for tokens: 0 is "all equal", 1 "as pixels do".
-const IMPORTANCE_POWER: f32 = 1.2;
 /// Least scale of a channel.
 const MIN_SCALE: f32 = 0.05;
 /// Token grids on which the visibility of channels is measured.
@@ -247,87 +240,6 @@ pub fn decode(session: &Session, ops: &mut TrainOps, relative: &[f32], style: &[
     let style = ops.constant(style, [1, 2 * width]);
     let absolute = ops.denormalise(&relative, &style);
     values(session.model.decoder.forward(ops, &absolute, grid))
-}
-
-/// Centres and tokens; returns the perplexity of the tokens.
-pub fn build_codebook(session: &mut Session, latents: &mut Latents) -> f32 {
-    let width = session.model.config.tokenizer.latent_width;
-    let codes = session.model.config.tokenizer.codebook_size;
-    // Relative latents are scaled by visibility once already.
-    let scale = session.weights.get(session.model.styles.scale);
-    let weights: Vec<f32> = match session.options.start {
-        Some(_) => session.weights.get(session.model.codebook.importance).iter().map(|value| value.sqrt()).collect(),
-        None => scale.iter().map(|value| value.powf(IMPORTANCE_POWER - 1.0)).collect(),
-    };
-    let weighted: Vec<f32> =
-        latents.relative.chunks_exact(width).flat_map(|row| row.iter().zip(&weights).map(|(a, b)| a * b)).collect();
-    let book = session.model.codebook.clone();
-    let mut centres = match session.options.start {
-        Some(_) => {
-            let rows = session.weights.get(book.centres).chunks_exact(width);
-            rows.flat_map(|row| row.iter().zip(&weights).map(|(value, weight)| value * weight)).collect()
-        }
-        None => {
-            let mut rng = Rng::new(&[session.options.seed, 0xc0de]);
-            let rows = sample_rows(session, latents, &weighted, width, &mut rng);
-            k_means(&rows, width, codes, ITERATIONS, &mut rng, &session.workers)
-        }
-    };
-    let nearest = assign(&weighted, &centres, width, &session.workers);
-    latents.tokens = nearest.iter().map(|(token, _)| *token).collect();
-    for row in centres.chunks_exact_mut(width) {
-        row.iter_mut().zip(&weights).for_each(|(value, weight)| *value /= weight);
-    }
-    *session.weights.get_mut(book.centres) = centres;
-    *session.weights.get_mut(book.importance) = weights.iter().map(|weight| weight * weight).collect();
-    let mut counts = vec![0.0f64; codes];
-    latents.tokens.iter().for_each(|token| counts[*token as usize] += 1.0);
-    let total = latents.tokens.len() as f64;
-    let entropy: f64 =
-        counts.iter().filter(|count| **count > 0.0).map(|count| -count / total * (count / total).ln()).sum();
-    entropy.exp() as f32
-}
-
-/// Rows of training pictures, drawn as often as the generators will see them.
-fn sample_rows(session: &Session, latents: &Latents, weighted: &[f32], width: usize, rng: &mut Rng) -> Vec<f32> {
-    let ranges = latents.ranges(session.data.textures.len());
-    let mut rows = Vec::with_capacity(ROWS * width);
-    for _ in 0..ROWS {
-        let grids = &latents.grids[ranges[session.data.draw(rng)].clone()];
-        let grid = &grids[rng.below(grids.len())];
-        let row = grid.first + rng.below(grid.side * grid.side);
-        rows.extend_from_slice(&weighted[row * width..(row + 1) * width]);
-    }
-    rows
-}
-
-/// PSNR of pictures decoded from tokens and style alone.
-fn token_quality(session: &Session, latents: &Latents) -> f32 {
-    let width = session.model.config.tokenizer.latent_width;
-    let centres = session.weights.get(session.model.codebook.centres);
-    let grids: Vec<&TokenGrid> = latents.grids.iter().filter(|grid| grid.in_bank).collect();
-    let grids: Vec<&TokenGrid> = grids.iter().copied().step_by((grids.len() / 64).max(1)).collect();
-    let found = session.workers.map_with(
-        grids.len(),
-        || session.inference(),
-        |ops, index| {
-            let grid = grids[index];
-            let tokens = &latents.tokens[grid.first..grid.first + grid.side * grid.side];
-            let relative: Vec<f32> = tokens
-                .iter()
-                .flat_map(|token| &centres[*token as usize * width..(*token as usize + 1) * width])
-                .copied()
-                .collect();
-            let versions = &session.data.textures[grid.texture].versions;
-            let version = versions.iter().find(|version| version.whole && version.side == grid.side * TOKEN_PIXELS)?;
-            let wrap = if grid.wraps { Wrap::BOTH } else { Wrap::NONE };
-            let shape = Grid { items: 1, height: grid.side, width: grid.side, wrap };
-            let found = decode(session, ops, &relative, &grid.style, shape);
-            Some(psnr(&found, &version.crop((0, 0), version.side, Flip::default())))
-        },
-    );
-    let found: Vec<f32> = found.into_iter().flatten().collect();
-    found.iter().sum::<f32>() / found.len().max(1) as f32
 }
 
 impl Latents {

@@ -1,6 +1,7 @@
 //! The trainer: from a folder of textures to `model.safetensors` and `config.ron`.
 
 pub mod batches;
+pub mod codebook;
 pub mod continuous;
 pub mod corruption;
 pub mod dataset;
@@ -15,6 +16,8 @@ pub mod local_start;
 pub mod losses;
 pub mod metrics;
 pub mod ops;
+mod other_model;
+pub mod pace;
 pub mod pairs;
 pub mod params;
 pub mod pca;

@@ -3,10 +3,11 @@
 use super::TrainError;
 use super::batches::{Batch, Source, Split};
 use super::learner::Learner;
+use super::pace::Pace;
 use super::pairs;
 use super::params::{AdamW, ParamSet, learning_rate};
 use super::rng::Rng;
-use super::run::{Pace, Session};
+use super::run::Session;
 use super::stage::{Stage, Task};
 use super::tokenizer::Mean;
 

@@ -6,6 +6,7 @@ use super::dataset::{DataOptions, Dataset};
 use super::files::{create_folder, lock_folder, write_atomically};
 use super::metrics::{Metrics, progress_bar};
 use super::ops::TrainOps;
+use super::other_model::copy_weights;
 use super::params::ParamSet;
 use super::prior::Prior;
 use super::stage::Task;
@@ -13,20 +14,14 @@ use super::workers::Workers;
 use super::{TrainError, continuous, latents, prior, stage, tokenizer};
 use crate::model::{Discon, Model, ModelConfig, ParamTable, Weights};
 use burn::tensor::Device;
-use indicatif::ProgressBar;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 
-/// Seconds of training between checkpoints.
-const CHECKPOINT_SECONDS: f64 = 75.0;
 /// What a run takes from the model that it starts from: all but the bank of styles, which belongs to the pictures.
 const START_PREFIXES: &[&str] = &["tokenizer.", "styles.scale", "styles.standard", "prior.", "mar.", "head."];
 /// Default share of the generators' time for the token prior: its steps are cheaper and it stops gaining sooner.
 pub const PRIOR_SHARE: f64 = 0.3;
-/// Steps in a row with a gradient that is not finite before training gives up.
-const MAX_BAD_STEPS: u32 = 20;
 
 /// What to train.
 #[derive(Clone, Debug)]
@@ -194,32 +189,6 @@ fn take_folder(options: &Options) -> Result<File, TrainError> {
     lock_folder(&folder)
 }
 
-/// Copies the parameters with these prefixes from the model in `folder`; those that it lacks keep their fresh values, so that
-/// a model can grow by parts that start as "no change".
-fn copy_weights(folder: &Path, prefixes: &[&str], table: &ParamTable, weights: &mut Weights) -> Result<(), TrainError> {
-    let other = Model::load(folder)?;
-    let mut fresh = Vec::new();
-    for (id, spec) in table.iter().filter(|(_, spec)| prefixes.iter().any(|prefix| spec.name.starts_with(prefix))) {
-        let Some((found, found_spec)) = other.table.iter().find(|(_, found)| found.name == spec.name) else {
-            fresh.push(spec.name.as_str());
-            continue;
-        };
-        if found_spec.shape != spec.shape {
-            return Err(TrainError::Checkpoint {
-                path: folder.into(),
-                name: spec.name.clone(),
-                found: format!("{:?}", found_spec.shape),
-                expected: format!("{:?}, the size in this configuration", spec.shape),
-            });
-        }
-        weights.get_mut(id).copy_from_slice(other.weights.get(found));
-    }
-    if let [first, ..] = fresh[..] {
-        eprintln!("{} parameters are not in {} and start afresh, the first: {first}", fresh.len(), folder.display());
-    }
-    Ok(())
-}
-
 /// A folder holds one configuration: refuses to go on with another one.
 fn keep_config(path: &Path, options: &Options) -> Result<(), TrainError> {
     let text = ron::ser::to_string_pretty(&options.config, ron::ser::PrettyConfig::default())
@@ -255,68 +224,6 @@ fn device(gpu: bool) -> Result<Device, TrainError> {
         });
     }
     Ok(Device::flex())
-}
-
-/// Keeps a stage's time: when it ends, and when it is saved.
-pub struct Pace {
-    budget: f64,
-    per_step: Option<f64>,
-    stop_at: Option<u64>,
-    since_saved: f64,
-    last: Instant,
-    bad_steps: u32,
-    stage: &'static str,
-    bar: ProgressBar,
-}
-
-impl Pace {
-    /// Starts the clock of a stage that has `budget` seconds in all.
-    pub fn new(session: &Session, stage: &'static str, budget: f64, set: &ParamSet) -> Self {
-        Self {
-            budget,
-            per_step: session.options.seconds_per_step,
-            stop_at: session.options.stop_after.map(|steps| set.step + steps),
-            since_saved: 0.0,
-            last: Instant::now(),
-            bad_steps: 0,
-            stage,
-            bar: progress_bar(stage, budget, set.seconds),
-        }
-    }
-
-    /// True while there is time left.
-    pub fn goes_on(&self, set: &ParamSet) -> bool {
-        set.seconds < self.budget && self.stop_at.is_none_or(|stop| set.step < stop)
-    }
-
-    /// Counts the time since the last call; true if the stage should be saved now.
-    pub fn tick(&mut self, set: &mut ParamSet, loss: f32) -> bool {
-        let now = Instant::now();
-        let passed = self.per_step.unwrap_or((now - self.last).as_secs_f64());
-        self.last = now;
-        set.seconds += passed;
-        self.since_saved += passed;
-        self.bar.set_position(set.seconds as u64);
-        self.bar.set_message(format!("step {}, loss {loss:.4}", set.step));
-        self.since_saved >= CHECKPOINT_SECONDS || !self.goes_on(set)
-    }
-
-    /// Called after saving.
-    pub fn restart(&mut self) {
-        self.since_saved = 0.0;
-    }
-
-    /// Gives up when gradients stay infinite.
-    ///
-    /// # Errors
-    /// After `MAX_BAD_STEPS` of them in a row.
-    pub fn guard(&mut self, norm: f32) -> Result<(), TrainError> {
-        self.bad_steps = if norm.is_finite() { 0 } else { self.bad_steps + 1 };
-        if self.bad_steps >= MAX_BAD_STEPS {
-            return Err(TrainError::Diverged { stage: self.stage, count: self.bad_steps });
-        }
-        Ok(())
-    }
 }
 
 /// Trains all stages, going on where an earlier run into the same folder ended.

@@ -11,7 +11,7 @@ use crate::train::latents::Latents;
 use crate::train::rng::Rng;
 use crate::train::run::{Options, PRIOR_SHARE, Session};
 use crate::train::workers::Workers;
-use crate::train::{TrainError, corruption::Corruption, latents, pairs, tokenizer};
+use crate::train::{TrainError, codebook, corruption::Corruption, latents, pairs, tokenizer};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -211,7 +211,7 @@ fn other_size(request: &AblationRequest, base: &Session, first: &Book, arm: &Arm
     };
     let mut session = Session::with_data(options, Arc::clone(&base.data))?;
     let mut latents = first.latents.clone();
-    let perplexity = latents::build_codebook(&mut session, &mut latents);
+    let perplexity = codebook::build_codebook(&mut session, &mut latents);
     eprintln!("codebook of {}: perplexity {perplexity:.0}", arm.codes);
     Ok(Book::of(&session, latents))
 }

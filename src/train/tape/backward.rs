@@ -87,17 +87,7 @@ impl<'a> Walk<'a> {
                 }
                 self.pool.give(dy);
             }
-            Operation::Join { first, second, items } => {
-                let part = dy.len() / items / 2;
-                for (index, at) in [(first, 0), (second, part)] {
-                    let Some(mut dx) = self.sum(index) else { continue };
-                    for (dx, dy) in dx.chunks_exact_mut(part).zip(dy.chunks_exact(2 * part)) {
-                        loops::add(dx, &dy[at..at + part]);
-                    }
-                    self.put(index, dx);
-                }
-                self.pool.give(dy);
-            }
+            Operation::Join { first, second, items } => self.join([first, second], items, dy),
             Operation::Denormalise { x, style } => self.denormalise(x, style, dy),
             Operation::Loss { x, mut gradient } => {
                 if dy[0] != 1.0 {
@@ -302,6 +292,18 @@ impl<'a> Walk<'a> {
                 loops::add(&mut dx, part);
             }
             self.put(x, dx);
+        }
+        self.pool.give(dy);
+    }
+
+    fn join(&mut self, parts: [usize; 2], items: usize, dy: Buffer) {
+        let part = dy.len() / items / 2;
+        for (index, at) in parts.into_iter().zip([0, part]) {
+            let Some(mut dx) = self.sum(index) else { continue };
+            for (dx, dy) in dx.chunks_exact_mut(part).zip(dy.chunks_exact(2 * part)) {
+                loops::add(dx, &dy[at..at + part]);
+            }
+            self.put(index, dx);
         }
         self.pool.give(dy);
     }

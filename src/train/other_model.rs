@@ -1,0 +1,39 @@
+//! Weights that a run takes from another model.
+
+use super::TrainError;
+use crate::model::{Model, ParamTable, Weights};
+use std::path::Path;
+
+/// Copies the parameters with these prefixes from the model in `folder`; those that it lacks keep their fresh values, so that
+/// a model can grow by parts that start as "no change".
+///
+/// # Errors
+/// A model that cannot be read, or a parameter of another shape.
+pub fn copy_weights(
+    folder: &Path,
+    prefixes: &[&str],
+    table: &ParamTable,
+    weights: &mut Weights,
+) -> Result<(), TrainError> {
+    let other = Model::load(folder)?;
+    let mut fresh = Vec::new();
+    for (id, spec) in table.iter().filter(|(_, spec)| prefixes.iter().any(|prefix| spec.name.starts_with(prefix))) {
+        let Some((found, found_spec)) = other.table.iter().find(|(_, found)| found.name == spec.name) else {
+            fresh.push(spec.name.as_str());
+            continue;
+        };
+        if found_spec.shape != spec.shape {
+            return Err(TrainError::Checkpoint {
+                path: folder.into(),
+                name: spec.name.clone(),
+                found: format!("{:?}", found_spec.shape),
+                expected: format!("{:?}, the size in this configuration", spec.shape),
+            });
+        }
+        weights.get_mut(id).copy_from_slice(other.weights.get(found));
+    }
+    if let [first, ..] = fresh[..] {
+        eprintln!("{} parameters are not in {} and start afresh, the first: {first}", fresh.len(), folder.display());
+    }
+    Ok(())
+}
