@@ -117,7 +117,7 @@ fn the_cost_of_an_edit_falls_with_its_mask() {
         .collect();
     println!("share of the cost of both stages, for masks of radius 250, 120, 60 and 20 of 512 pixels: {shares:.3?}");
     assert!(shares.windows(2).all(|pair| pair[1] < 0.7 * pair[0]), "{shares:.3?}");
-    assert!(shares[3] < 0.07, "{shares:.3?}");
+    assert!(shares[3] < 0.1, "{shares:.3?}");
 }
 
 #[test]

@@ -131,6 +131,7 @@ fn plan(model: &Model) -> Plan {
             steps: Vec::new(),
             flow_steps: 1,
             starts_at_tokens: true,
+            token_guidance: 1f32.to_bits(),
             guided: false,
             passes: Vec::new(),
             condition_rows: 2,
@@ -142,7 +143,7 @@ fn plan(model: &Model) -> Plan {
             tokens: (0..positions).map(|index| index * 11 % 65).collect(),
             token_order: order(8),
             latent_order: order(12),
-            lists: Vec::new(),
+            lists: (0..positions).map(|index| (index * 7 + 5) % 65).collect(),
             keys: (0..positions).map(|index| index.wrapping_mul(0x9e37_79b1)).collect(),
             context: None,
             token_seed: 0x1234_5678_9abc_def0,
@@ -360,7 +361,8 @@ impl Case for EmbedCase {
         let gathered = ops.gather(&x, &positions, 1);
         // The same rows by way of tokens_at, some of them forgotten before.
         let some = ops.positions(Stage::Latents, 6..9);
-        ops.reopen(&some);
+        let given = ops.positions(Stage::Lists, 2..5);
+        ops.reopen(&some, &given);
         let tokens = ops.tokens_at(&positions);
         let x = ops.embed(self.table, &tokens);
         ops.join_segments(&gathered, &x, 1)
@@ -437,7 +439,8 @@ fn sampling_equals_the_reference() {
         let latents = input(ops, 6, [35, 16]);
         ops.commit_latents(&all, &latents);
         let some = ops.positions(Stage::Latents, 5..11);
-        ops.reopen(&some);
+        let given = ops.positions(Stage::Lists, 0..6);
+        ops.reopen(&some, &given);
         ops.context()
     });
     case!(bench, "commit_latents", 0.0, |ops| {

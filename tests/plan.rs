@@ -122,11 +122,12 @@ fn counted_work_equals_the_formula_written_out() {
     // A transformer of width C and depth L over T positions that all see each other costs
     // L (24 T C^2 + 4 T^2 C); the paper preset doubles T in stage 2 by its prefix.
     let mut recipe = Recipe::new("imagenet_0");
-    (recipe.guidance, recipe.token_rounds, recipe.latent_rounds) = (1.0, 1, 1);
+    (recipe.guidance, recipe.token_guidance) = (1.0, 1.0);
+    (recipe.token_rounds, recipe.latent_rounds) = (1, 1);
     recipe.tiling = Tiling::None;
     let config = ModelConfig::paper();
     let (model, table) = Discon::declare(&config).expect("the preset is valid");
-    let shape = PlanShape::new(&recipe);
+    let shape = PlanShape::new(&recipe, false);
     let costs = count(&model, &table, &shape);
     let trunk = |depth: f64, width: f64, positions: f64| {
         depth * (24.0 * positions * width * width + 4.0 * positions * positions * width)
@@ -148,7 +149,7 @@ fn the_bundled_size_stays_within_sixty_gigaflop() {
     let bundled = Model::load("assets/models/small".as_ref()).expect("the bundled model is sound").discon.config;
     for (name, config) in [("preset", ModelConfig::small(&["brick"])), ("bundled", bundled)] {
         let (model, table) = Discon::declare(&config).expect("the sizes are valid");
-        let costs = count(&model, &table, &PlanShape::new(&Recipe::new("brick")));
+        let costs = count(&model, &table, &PlanShape::new(&Recipe::new("brick"), true));
         let total: u64 = costs.iter().map(|(_, cost)| cost.flops).sum();
         let operations: u64 = costs.iter().map(|(_, cost)| cost.operations).sum();
         println!("{name}: {total} FLOP in {operations} operations");

@@ -192,10 +192,10 @@ impl SampleOps for PeerOps<'_> {
         self.places(positions.host.iter().map(|position| self.state.tokens[*position as usize]).collect())
     }
 
-    fn reopen(&mut self, positions: &Places) {
+    fn reopen(&mut self, positions: &Places, given: &Places) {
         let config = &self.model.discon.config;
         let LatentState { tokens, context } = &mut self.state;
-        sample::reopen(tokens, context, config.context_width(), &positions.host, config.mask_token());
+        sample::reopen(tokens, context, config.context_width(), &positions.host, &given.host);
     }
 
     fn positions(&mut self, stage: Stage, range: Range<u32>) -> Places {

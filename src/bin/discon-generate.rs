@@ -32,9 +32,15 @@ struct Arguments {
     /// Width and height in pixels instead of the recipe's.
     #[arg(long)]
     size: Option<u32>,
+    /// Share of the tokens from a layout instead of the recipe's.
+    #[arg(long)]
+    layout_share: Option<f32>,
     /// Guidance instead of the recipe's.
     #[arg(long)]
     guidance: Option<f32>,
+    /// Guidance by tokens instead of the recipe's.
+    #[arg(long)]
+    token_guidance: Option<f32>,
     /// Token temperature instead of the recipe's.
     #[arg(long)]
     token_temperature: Option<f32>,
@@ -123,6 +129,8 @@ fn adjust(mut recipe: Recipe, arguments: &Arguments) -> Recipe {
     if let Some(size) = arguments.size {
         recipe.size = (size, size);
     }
+    recipe.layout_share = arguments.layout_share.unwrap_or(recipe.layout_share);
+    recipe.token_guidance = arguments.token_guidance.unwrap_or(recipe.token_guidance);
     recipe.guidance = arguments.guidance.unwrap_or(recipe.guidance);
     recipe.token_temperature = arguments.token_temperature.unwrap_or(recipe.token_temperature);
     recipe.latent_temperature = arguments.latent_temperature.unwrap_or(recipe.latent_temperature);

@@ -36,8 +36,14 @@ pub fn fields(ui: &mut egui::Ui, state: &mut EditorState) {
         shape(ui, recipe);
         let fraction = |value, range| Slider::new(value, range).fixed_decimals(2);
         let rounds = |value| Slider::new(value, 1..=MAX_ROUNDS).logarithmic(true);
+        row(ui, "layout share", "Share of the tokens from a layout of the model; stage 1 samples the others", |ui| {
+            ui.add(fraction(&mut recipe.layout_share, 0.0..=1.0))
+        });
         row(ui, "guidance", "How strongly class and style steer the structure", |ui| {
             ui.add(fraction(&mut recipe.guidance, 1.0..=8.0))
+        });
+        row(ui, "token guidance", "How strongly the tokens steer the detail", |ui| {
+            ui.add(fraction(&mut recipe.token_guidance, 1.0..=8.0))
         });
         row(ui, "token temperature", "Randomness of the tokens", |ui| {
             ui.add(fraction(&mut recipe.token_temperature, 0.0..=2.0))
@@ -72,6 +78,10 @@ fn seeds(ui: &mut egui::Ui, recipe: &mut Recipe, styles: u32) {
     row(ui, "style", "Row of the style bank: colours and contrast", |ui| {
         let number = |ui: &mut egui::Ui, value: &mut u32| ui.add(DragValue::new(value).speed(0.1).range(0..=last));
         optional(ui, &mut recipe.style, 0, number)
+    });
+    row(ui, "layout", "Row of the layout bank: where bricks, planks and veins lie", |ui| {
+        let number = |ui: &mut egui::Ui, value: &mut u32| ui.add(DragValue::new(value).speed(0.1).range(0..=last));
+        optional(ui, &mut recipe.layout, 0, number)
     });
 }
 

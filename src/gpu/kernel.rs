@@ -134,7 +134,7 @@ kernels! {
     FlowStep: "flow_step", "flow_step", [Read, Read, Read, Write], [Index];
     CommitLatents: "commit_latents", "commit_latents", [Read, Read, Write], [Index];
     TokensAt: "tokens_at", "tokens_at", [Read, Read, Write], [Index];
-    Reopen: "reopen", "reopen", [Read, Write, Write], [Index];
+    Reopen: "reopen", "reopen", [Read, Read, Write, Write], [Index];
     WriteImage: "write_image", "write_image", [Read, StorageTexture], [];
     Downsample: "downsample", "downsample", [Texture, StorageTexture], [];
     DeriveNormal: "derive_normal", "derive_normal", [Texture, StorageTexture], [Relief];

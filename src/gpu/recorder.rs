@@ -37,7 +37,7 @@ impl<'a> Recorder<'a> {
             config.style_width(),
             positions,
             positions,
-            0,
+            positions,
             positions,
         ];
         Self {
@@ -66,15 +66,12 @@ impl<'a> Recorder<'a> {
     #[must_use]
     pub fn for_shape(mut self, shape: &PlanShape) -> Self {
         let config = &self.model.discon.config;
-        let lists = |pass: &PassShape| {
-            [&pass.window, &pass.conditions, &pass.token_places, &pass.latent_places].map(ExactSizeIterator::len)
-        };
         for (state, words) in [
             (StateBuffer::Condition, shape.condition_rows * config.condition_width()),
             (StateBuffer::Style, shape.style_rows * config.style_width()),
             (StateBuffer::TokenOrder, shape.passes.iter().map(|pass| pass.tokens.len()).sum()),
             (StateBuffer::LatentOrder, shape.passes.iter().map(|pass| pass.latents.len()).sum()),
-            (StateBuffer::Lists, shape.passes.iter().flat_map(lists).sum()),
+            (StateBuffer::Lists, shape.passes.iter().map(PassShape::listed).sum()),
             (StateBuffer::Keys, shape.passes.len() * shape.grid.positions()),
         ] {
             self.draft.state_bytes[state as usize] = 4 * words as u64;

@@ -34,13 +34,13 @@ impl SampleOps for Recorder<'_> {
         GpuIndices { buffer: tokens, start: 0, len: positions.len }
     }
 
-    fn reopen(&mut self, positions: &GpuIndices) {
-        let config = &self.model.discon.config;
-        let width = config.context_width();
+    fn reopen(&mut self, positions: &GpuIndices, tokens: &GpuIndices) {
+        let width = self.model.discon.config.context_width();
         let count = positions.len * width;
-        let params = words([count, width, positions.start, config.tokenizer.codebook_size]);
+        let params = words([count, width, positions.start, tokens.start]);
         let state = [BufferRef::State(StateBuffer::Tokens), BufferRef::State(StateBuffer::Context)];
-        self.dispatch(Kernel::Reopen, &[positions.buffer, state[0], state[1]], &params, Work::threads(count, 1));
+        let buffers = [positions.buffer, tokens.buffer, state[0], state[1]];
+        self.dispatch(Kernel::Reopen, &buffers, &params, Work::threads(count, 1));
     }
 
     fn positions(&mut self, stage: Stage, range: Range<u32>) -> GpuIndices {

@@ -97,6 +97,9 @@ pub struct ModelConfig {
     pub classes: Vec<String>,
     /// Rows of the style bank: colour and contrast statistics of training images, see [`super::style`].
     pub styles: usize,
+    /// Tokens of the layout bank, all layouts together, see [`super::layout`]; 0 for a model without one.
+    #[serde(default)]
+    pub layout_tokens: usize,
     /// Image to latents and tokens, and back.
     pub tokenizer: TokenizerConfig,
     /// Stage 1: the token grid.
@@ -190,6 +193,8 @@ impl ModelConfig {
         in_range("head.depth", self.head.depth, 1, 64)?;
         in_range("classes (count)", self.classes.len(), 1, 4096)?;
         in_range("styles", self.styles, 0, MAX_SIZE)?;
+        in_range("layout_tokens", self.layout_tokens, 0, 64 * MAX_SIZE)?;
+        super::layout::validate(self)?;
         for (index, name) in self.classes.iter().enumerate() {
             if name.is_empty() || self.classes[..index].contains(name) {
                 return Err(ConfigError {

@@ -6,6 +6,7 @@
 pub mod config;
 pub mod flow_head;
 pub mod layers;
+pub mod layout;
 pub mod local;
 pub mod mar;
 pub mod ops;
@@ -21,6 +22,7 @@ pub use config::{
     ConfigError, Fusion, HeadConfig, HeadMixing, LocalConfig, ModelConfig, TOKEN_PIXELS, TokenizerConfig, TrunkConfig,
 };
 pub use flow_head::{FlowHead, time_features};
+pub use layout::{Layout, LayoutBank, TokenDistances};
 pub use mar::Mar;
 pub use ops::{Activation, AttentionLayout, Grid, Ops, Wrap};
 pub use params::{Init, ParamId, ParamSpec, ParamTable, Role};
@@ -42,6 +44,8 @@ pub struct Discon {
     pub codebook: Codebook,
     /// Statistics of training images.
     pub styles: StyleBank,
+    /// Token grids of training images, if the model has them.
+    pub layouts: Option<LayoutBank>,
     /// Stage 1.
     pub prior: TokenPrior,
     /// Stage 2.
@@ -64,6 +68,7 @@ impl Discon {
             decoder: table.scope("tokenizer", |table| Decoder::declare(table, config)),
             codebook: table.scope("tokenizer", |table| Codebook::declare(table, config)),
             styles: StyleBank::declare(&mut table, config),
+            layouts: LayoutBank::declare(&mut table, config),
             prior: TokenPrior::declare(&mut table, config),
             mar: Mar::declare(&mut table, config),
             head: FlowHead::declare(&mut table, config),

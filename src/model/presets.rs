@@ -9,6 +9,7 @@ impl ModelConfig {
         Self {
             classes: classes.iter().map(ToString::to_string).collect(),
             styles: 8,
+            layout_tokens: 0,
             tokenizer: TokenizerConfig {
                 latent_width: 16,
                 codebook_size: 64,
@@ -35,6 +36,7 @@ impl ModelConfig {
         Self {
             classes: classes.iter().map(ToString::to_string).collect(),
             styles: 0,
+            layout_tokens: 0,
             tokenizer: TokenizerConfig {
                 latent_width: 128,
                 codebook_size: 256,
@@ -62,6 +64,7 @@ impl ModelConfig {
         Self {
             classes: names,
             styles: 0,
+            layout_tokens: 0,
             tokenizer: TokenizerConfig {
                 latent_width: 32,
                 codebook_size: 1024,

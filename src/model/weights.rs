@@ -5,11 +5,13 @@
 
 use super::Discon;
 use super::config::{ConfigError, ModelConfig};
+use super::layout::TokenDistances;
 use super::params::{Init, ParamId, ParamTable, Role};
 use crate::files;
 use half::f16;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// File of the weights inside a model folder.
 pub const WEIGHTS_FILE: &str = "model.safetensors";
@@ -169,6 +171,7 @@ pub struct Model {
     pub weights: Weights,
     /// BLAKE3 of configuration and weights; part of every cache key.
     pub digest: [u8; 32],
+    token_distances: OnceLock<TokenDistances>,
 }
 
 impl Model {
@@ -185,7 +188,16 @@ impl Model {
         for (id, _) in table.iter() {
             hasher.update(bytemuck::cast_slice(weights.get(id)));
         }
-        Ok(Self { discon, table, weights, digest: *hasher.finalize().as_bytes() })
+        let digest = *hasher.finalize().as_bytes();
+        Ok(Self { discon, table, weights, digest, token_distances: OnceLock::new() })
+    }
+
+    /// How much its tokens differ; computed when it is first asked for, some milliseconds for 256 tokens.
+    pub fn token_distances(&self) -> &TokenDistances {
+        self.token_distances.get_or_init(|| {
+            let codebook = &self.discon.codebook;
+            TokenDistances::new(self.weights.get(codebook.centres), self.weights.get(codebook.importance))
+        })
     }
 
     /// Reads `config.ron` and `model.safetensors` from a folder.

@@ -66,10 +66,10 @@ pub fn commit_latents(context: &mut [f32], context_width: usize, positions: &[u3
     }
 }
 
-/// Forgets tokens and rows of the context.
-pub fn reopen(tokens: &mut [u32], context: &mut [f32], context_width: usize, positions: &[u32], mask_token: u32) {
-    for position in positions.iter().map(|position| *position as usize) {
-        tokens[position] = mask_token;
+/// Forgets rows of the context, and writes one of `given` for each of `positions`.
+pub fn reopen(tokens: &mut [u32], context: &mut [f32], context_width: usize, positions: &[u32], given: &[u32]) {
+    for (position, token) in positions.iter().map(|position| *position as usize).zip(given) {
+        tokens[position] = *token;
         context[position * context_width..(position + 1) * context_width].fill(0.0);
     }
 }

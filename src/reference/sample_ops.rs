@@ -21,10 +21,9 @@ impl SampleOps for CpuOps<'_> {
         rows::tokens_at(&self.tokens, positions)
     }
 
-    fn reopen(&mut self, positions: &Vec<u32>) {
-        let config = &self.model.discon.config;
-        let width = config.context_width();
-        sample::reopen(&mut self.tokens, &mut self.context, width, positions, config.mask_token());
+    fn reopen(&mut self, positions: &Vec<u32>, tokens: &Vec<u32>) {
+        let width = self.model.discon.config.context_width();
+        sample::reopen(&mut self.tokens, &mut self.context, width, positions, tokens);
     }
 
     fn token_grid(&mut self) -> Vec<u32> {

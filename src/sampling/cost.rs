@@ -175,7 +175,7 @@ impl SampleOps for CountOps<'_> {
         *positions
     }
 
-    fn reopen(&mut self, positions: &usize) {
+    fn reopen(&mut self, positions: &usize, _: &usize) {
         self.record(0, 0, [*positions, self.model.config.context_width()]);
     }
 

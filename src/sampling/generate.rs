@@ -1,6 +1,6 @@
 //! The loop of a generation, written once for every executor.
 
-use super::flow::{FlowStep, START, flow_steps};
+use super::flow::{FlowStep, GAIN, START, flow_steps};
 use super::pass::PassShape;
 use super::plan::{PlanShape, Step};
 use crate::model::{Discon, Grid, Ops, time_features};
@@ -32,8 +32,9 @@ pub trait SampleOps: Ops {
     fn context(&mut self) -> Self::Tensor;
     /// The tokens at `positions`, as they are now.
     fn tokens_at(&mut self, positions: &Self::Indices) -> Self::Indices;
-    /// Forgets tokens and latents: the mask token, and zeros in the context.
-    fn reopen(&mut self, positions: &Self::Indices);
+    /// Forgets latents, with zeros in the context, and writes one of `tokens` for each of `positions`: the mask token where
+    /// stage 1 will sample.
+    fn reopen(&mut self, positions: &Self::Indices, tokens: &Self::Indices);
     /// Part of a list of positions.
     fn positions(&mut self, stage: Stage, range: Range<u32>) -> Self::Indices;
     /// Samples a token for each of `positions` and writes it into the token grid.
@@ -71,8 +72,10 @@ pub fn run_step<O: SampleOps>(ops: &mut O, model: &Discon, shape: &PlanShape, st
         Step::TokenRound { pass, positions, .. } => token_round(ops, model, shape, *pass, positions.clone()),
         Step::LatentRound { pass, positions, .. } => latent_round(ops, model, shape, *pass, positions.clone()),
         Step::Reopen { pass } => {
-            let positions = ops.positions(Stage::Tokens, shape.passes[*pass as usize].tokens.clone());
-            ops.reopen(&positions);
+            let pass = &shape.passes[*pass as usize];
+            let positions = ops.positions(Stage::Latents, pass.latents.clone());
+            let tokens = ops.positions(Stage::Lists, pass.given_tokens.clone());
+            ops.reopen(&positions, &tokens);
         }
         Step::Decode => {
             let context = ops.context();
@@ -142,8 +145,15 @@ fn latent_round<O: SampleOps>(ops: &mut O, model: &Discon, shape: &PlanShape, pa
     // A joint head flows the whole grid, since positions see each other on the way; the round keeps its part.
     let joint = model.head.is_joint();
     let flowing = if joint { None } else { Some(&places) };
-    let condition = model.mar.forward(ops, &tokens, &context, &condition, pass.grid, flowing);
-    let condition = model.head.condition(ops, &condition);
+    let conditioned = |ops: &mut O, tokens: &O::Indices| {
+        let state = model.mar.forward(ops, tokens, &context, &condition, pass.grid, flowing);
+        model.head.condition(ops, &state)
+    };
+    let with_tokens = conditioned(ops, &tokens);
+    let without = (!pass.no_tokens.is_empty()).then(|| {
+        let none = ops.positions(Stage::Lists, pass.no_tokens.clone());
+        conditioned(ops, &none)
+    });
     let mut x = ops.noise(if joint { window.as_ref() } else { Some(&positions) }, pass_number);
     let mut start = 0.0;
     if shape.starts_at_tokens {
@@ -152,17 +162,34 @@ fn latent_round<O: SampleOps>(ops: &mut O, model: &Discon, shape: &PlanShape, pa
         x = start_around(ops, model, &x, &tokens);
     }
     let mut previous = None;
-    for step in flow_steps(shape.flow_steps, start) {
+    for (number, step) in (0..).zip(flow_steps(shape.flow_steps, start)) {
         let features = time_features(step.time);
         let time = ops.constant(&features, [1, features.len()]);
-        let velocity = model.head.velocity(ops, &x, &time, &condition, pass.grid);
+        let mut velocity = model.head.velocity(ops, &x, &time, &with_tokens, pass.grid);
+        if let Some(without) = without.as_ref().filter(|_| is_guided(number, shape.flow_steps)) {
+            let unguided = model.head.velocity(ops, &x, &time, without, pass.grid);
+            velocity = ops.flow_step(&velocity, &velocity, &unguided, guidance_step(shape));
+        }
         x = ops.flow_step(&x, &velocity, previous.as_ref().unwrap_or(&velocity), step);
         previous = Some(velocity);
     }
     if joint {
         x = ops.gather(&x, &places, 1);
     }
+    let x = ops.flow_step(&x, &x, &x, FlowStep { time: 1.0, weight: GAIN - 1.0, previous_weight: 0.0 });
     ops.commit_latents(&positions, &x);
+}
+
+/// Whether a step of the flow is guided by tokens: the first half, which decides what is large. Later steps would gain little
+/// (arXiv 2404.07724) and cost as much.
+fn is_guided(number: u32, steps: u32) -> bool {
+    number < steps.div_ceil(2)
+}
+
+/// `v + (g - 1) (v - u)`, with the guidance `g` of a shape, as a step.
+fn guidance_step(shape: &PlanShape) -> FlowStep {
+    let excess = f32::from_bits(shape.token_guidance) - 1.0;
+    FlowStep { time: 0.0, weight: excess, previous_weight: -excess }
 }
 
 /// Noise `(N, D)` moved and scaled to the start of the flow around the centres of `tokens`.

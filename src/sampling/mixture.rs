@@ -3,6 +3,7 @@
 use super::plan::{choose_style_row, condition_row};
 use super::recipe::Recipe;
 use super::recipe_parts::Edit;
+use super::structure::Material;
 use crate::model::{Grid, Model};
 
 /// Rows of the condition that a recipe needs besides its own and the empty one.
@@ -25,6 +26,8 @@ pub(super) struct Mixture {
     pub first_rows: Vec<u32>,
     /// The row of each edit, if it has a class.
     edit_rows: Vec<Option<u32>>,
+    /// Class and style of each blend.
+    blends: Vec<(usize, Vec<f32>)>,
 }
 
 impl Mixture {
@@ -66,7 +69,7 @@ impl Mixture {
             Some(rows.len() as u32 - 1)
         };
         let edit_rows = recipe.edits.iter().map(&mut edit_row).collect();
-        Self { rows, first_rows, edit_rows }
+        Self { rows, first_rows, edit_rows, blends }
     }
 
     /// Gives the cells of an edit its row, if it has a class.
@@ -74,6 +77,18 @@ impl Mixture {
         if let Some(row) = self.edit_rows[index] {
             edit.mask.cells.iter().for_each(|cell| rows[usize::from(*cell)] = row);
         }
+    }
+
+    /// The recipe's material, then those of its blends.
+    pub fn materials(&self) -> Vec<Material<'_>> {
+        let own = self.rows[0].iter().map(|row| Material { class: row.classes[0].0, style: &row.style });
+        own.chain(self.blends.iter().map(|(class, style)| Material { class: *class, style })).collect()
+    }
+
+    /// The material of an edit: that of its class, or the recipe's.
+    pub fn edit_material(&self, index: usize) -> Option<Material<'_>> {
+        let row = self.edit_rows[index].unwrap_or(0);
+        self.rows[row as usize].as_ref().map(|row| Material { class: row.classes[0].0, style: &row.style })
     }
 
     /// `(rows, condition_width)`.

@@ -10,6 +10,7 @@ pub mod maps;
 mod mixture;
 pub mod pass;
 pub mod plan;
+mod quilt;
 pub mod recipe;
 pub mod recipe_bytes;
 mod recipe_bytes_parts;
@@ -19,6 +20,7 @@ pub mod recipe_parts;
 pub mod recipe_query;
 pub mod rng;
 pub mod schedule;
+mod structure;
 
 pub use arrangement::{
     Area, Arrangement, EndlessGrid, FARTHEST_CELL, HALF_STRIP, Piece, PieceKind, RunArrangement, Span, WANG_TILES,
@@ -35,4 +37,4 @@ pub use recipe::{Recipe, RecipeError, Tiling};
 pub use recipe_parts::{Blend, Edit, TokenMask};
 
 /// Counts changes of kernels or sampling that change pictures: part of every key of kept textures.
-pub const KERNEL_VERSION: u32 = 2;
+pub const KERNEL_VERSION: u32 = 3;

@@ -8,6 +8,7 @@ use super::recipe::Recipe;
 use super::recipe_parts::Edit;
 use super::rng::{Stream, random_words};
 use super::schedule::{cosine_rounds, generation_order};
+use super::structure::open_tokens;
 use crate::model::{Grid, Wrap};
 use std::ops::Range;
 
@@ -31,6 +32,19 @@ pub struct PassShape {
     pub latents: Range<u32>,
     /// Places of that part: a range of `lists`.
     pub latent_places: Range<u32>,
+    /// Tokens that a pass of an edit starts with, one for each of `latents`: a range of `lists`; empty for the first pass.
+    pub given_tokens: Range<u32>,
+    /// As many mask tokens as there are places, for guidance by tokens: a range of `lists`; empty without it.
+    pub no_tokens: Range<u32>,
+}
+
+impl PassShape {
+    /// Entries of [`super::JobInputs::lists`] that belong to the pass.
+    pub fn listed(&self) -> usize {
+        let places = [&self.window, &self.conditions, &self.token_places, &self.latent_places];
+        let tokens = [&self.given_tokens, &self.no_tokens];
+        places.into_iter().chain(tokens).map(ExactSizeIterator::len).sum()
+    }
 }
 
 /// A part of a grid, across borders that wrap.
@@ -123,43 +137,56 @@ fn take(end: &mut u32, count: usize) -> Range<u32> {
 }
 
 /// The passes of a recipe from edit `first` on, or all, and the steps that run them.
-pub(super) fn passes(recipe: &Recipe, whole: Grid, first: Option<usize>) -> (Vec<Pass<'_>>, Vec<Step>) {
+pub(super) fn passes(
+    recipe: &Recipe,
+    whole: Grid,
+    first: Option<usize>,
+    has_layout: impl Fn(Option<usize>) -> bool,
+) -> (Vec<Pass<'_>>, Vec<Step>) {
     let mut ends = Ends::default();
     let mut steps = Vec::new();
     let mut passes = Vec::new();
-    let mut add = |edit: Option<&'_ Edit>, differ: bool| -> (PassShape, Window) {
+    let guided = recipe.token_guidance > 1.0;
+    // As many cells at once, seen along one axis, as in the whole texture.
+    let rounds = |whole_rounds: u32, cells: usize| {
+        (whole_rounds as f32 * (cells as f32 / whole.positions() as f32).sqrt()).ceil() as usize
+    };
+    let mut add = |number: Option<usize>, differ: bool| -> (PassShape, Window) {
+        let edit = number.map(|number| &recipe.edits[number]);
         let window = edit.map_or(Window::all(whole), |edit| Window::around(&edit.mask.cells, whole));
         let places = window.grid.positions();
         let count = edit.map_or(places, |edit| edit.mask.cells.len());
+        let sampled = if has_layout(number) { open_tokens(recipe, count) } else { count };
         let listed = |count: usize| if window.is_all() { 0 } else { count };
         let shape = PassShape {
             grid: window.grid,
             window: take(&mut ends.lists, listed(places)),
             conditions: take(&mut ends.lists, if differ { 2 * places } else { 0 }),
-            tokens: take(&mut ends.tokens, count),
-            token_places: take(&mut ends.lists, listed(count)),
+            tokens: take(&mut ends.tokens, sampled),
+            token_places: take(&mut ends.lists, listed(sampled)),
             latents: take(&mut ends.latents, count),
             latent_places: take(&mut ends.lists, listed(count)),
+            given_tokens: take(&mut ends.lists, edit.map_or(0, |_| count)),
+            no_tokens: take(&mut ends.lists, if guided { places } else { 0 }),
         };
         (shape, window)
     };
     if first.is_none() {
         let (shape, window) = add(None, cells_differ(recipe, 0));
-        if recipe.tokens.is_none() {
-            steps.extend(token_rounds(0, &shape.tokens, recipe.token_rounds as usize));
+        if recipe.tokens.is_none() && !shape.tokens.is_empty() {
+            steps.extend(token_rounds(0, &shape.tokens, rounds(recipe.token_rounds, shape.tokens.len())));
         }
         steps.extend(latent_rounds(0, &shape.latents, recipe.latent_rounds as usize));
         passes.push(Pass { shape, edit: None, window });
     }
     for (index, edit) in recipe.edits.iter().enumerate().skip(first.unwrap_or(0)) {
-        let (shape, window) = add(Some(edit), cells_differ(recipe, index + 1));
+        let (shape, window) = add(Some(index), cells_differ(recipe, index + 1));
         let pass = passes.len() as u32;
-        // As many cells at once, seen along one axis, as in the whole texture.
-        let share = (edit.mask.cells.len() as f32 / whole.positions() as f32).sqrt();
-        let rounds = |whole: u32| (whole as f32 * share).ceil() as usize;
         steps.push(Step::Reopen { pass });
-        steps.extend(token_rounds(pass, &shape.tokens, rounds(recipe.token_rounds)));
-        steps.extend(latent_rounds(pass, &shape.latents, rounds(recipe.latent_rounds)));
+        if !shape.tokens.is_empty() {
+            steps.extend(token_rounds(pass, &shape.tokens, rounds(recipe.token_rounds, shape.tokens.len())));
+        }
+        steps.extend(latent_rounds(pass, &shape.latents, rounds(recipe.latent_rounds, shape.latents.len())));
         passes.push(Pass { shape, edit: Some(edit), window });
     }
     steps.push(Step::Decode);
@@ -203,8 +230,17 @@ impl Pass<'_> {
 
     /// Appends the orders and lists, in the order in which their ranges were taken.
     ///
-    /// `seeds` are those of the orders of the first pass; `rows` says which condition row a position has.
-    pub fn append(&self, seeds: [u64; 2], rows: &[u32], orders: &mut LatentOrders, lists: &mut Vec<u32>) {
+    /// `seeds` are those of the orders of the first pass; `rows` says which condition row a position has, `stitched` which
+    /// token a layout gives it.
+    pub fn append(
+        &self,
+        seeds: [u64; 2],
+        rows: &[u32],
+        stitched: Option<&[u32]>,
+        mask_token: u32,
+        orders: &mut LatentOrders,
+        lists: &mut Vec<u32>,
+    ) {
         let whole = self.window.whole;
         let order = |stage: u32| -> Vec<u32> {
             let seed = self.edit.map_or(seeds[stage as usize], |edit| edit.seed);
@@ -221,13 +257,25 @@ impl Pass<'_> {
             lists.extend(self.window.positions().map(|position| rows[position as usize]));
             lists.extend(std::iter::repeat_n(super::plan::EMPTY_ROW, self.shape.grid.positions()));
         }
+        let counts = [self.shape.tokens.len(), self.shape.latents.len()];
         for (stage, target) in [(0, &mut orders.tokens), (1, &mut orders.latents)] {
-            let order = order(stage);
+            let mut order = order(stage);
+            order.truncate(counts[stage as usize]);
             if !self.shape.window.is_empty() {
                 lists.extend(order.iter().map(|position| self.window.place_of(*position)));
             }
             target.extend(order);
         }
+        if !self.shape.given_tokens.is_empty() {
+            let open = &orders.tokens[self.shape.tokens.start as usize..self.shape.tokens.end as usize];
+            let taken = &orders.latents[self.shape.latents.start as usize..self.shape.latents.end as usize];
+            let given = |position: &u32| match stitched {
+                Some(tokens) if !open.contains(position) => tokens[*position as usize],
+                _ => mask_token,
+            };
+            lists.extend(taken.iter().map(given));
+        }
+        lists.extend(std::iter::repeat_n(mask_token, self.shape.no_tokens.len()));
     }
 }
 

@@ -3,6 +3,7 @@
 use super::pass::{PassShape, cells_differ, passes};
 use super::recipe::{Recipe, RecipeError};
 use super::schedule::choose_style;
+use super::structure::Stitched;
 use crate::model::style::standardise;
 use crate::model::{Grid, Model};
 use std::ops::Range;
@@ -49,6 +50,8 @@ pub struct PlanShape {
     /// Whether the flow starts around the centres of the tokens, see [`super::flow::START`]; false for a model that is run
     /// without tokens.
     pub starts_at_tokens: bool,
+    /// Bits of [`Recipe::token_guidance`].
+    pub token_guidance: u32,
     /// Whether stage 1 runs with and without the condition.
     pub guided: bool,
     /// The passes that steps name.
@@ -130,12 +133,15 @@ impl PlanShape {
             token_places: 0..0,
             latents: all,
             latent_places: 0..0,
+            given_tokens: 0..0,
+            no_tokens: 0..0,
         };
         Self {
             grid,
             steps,
             flow_steps,
             starts_at_tokens: true,
+            token_guidance: 1f32.to_bits(),
             guided: false,
             passes: vec![pass],
             condition_rows: 2,
@@ -143,19 +149,21 @@ impl PlanShape {
         }
     }
 
-    /// The operations that `recipe` asks for; needs no model. The recipe must be valid.
-    pub fn new(recipe: &Recipe) -> Self {
-        Self::from_edit(recipe, None)
+    /// The operations that `recipe` asks for of a model with or without layouts. The recipe must be valid.
+    pub fn new(recipe: &Recipe, has_layouts: bool) -> Self {
+        let is_given = recipe.tokens.is_some();
+        Self::from_edit(recipe, None, |edit| has_layouts && recipe.layout_share > 0.0 && (edit.is_some() || !is_given))
     }
 
-    fn from_edit(recipe: &Recipe, first: Option<usize>) -> Self {
+    fn from_edit(recipe: &Recipe, first: Option<usize>, has_layout: impl Fn(Option<usize>) -> bool) -> Self {
         let grid = grid_of(recipe);
-        let (passes, steps) = passes(recipe, grid, first);
+        let (passes, steps) = passes(recipe, grid, first, has_layout);
         Self {
             grid,
             steps,
             flow_steps: recipe.flow_steps,
             starts_at_tokens: true,
+            token_guidance: recipe.token_guidance.to_bits(),
             guided: (recipe.guidance - 1.0).abs() > 1e-6,
             passes: passes.into_iter().map(|pass| pass.shape).collect(),
             condition_rows: 2 + super::mixture::further_rows(recipe, grid),
@@ -219,28 +227,28 @@ pub fn plan_edits(model: &Model, recipe: &Recipe, done: usize) -> Result<Plan, R
 /// A plan of a valid recipe.
 fn plan_from(model: &Model, recipe: &Recipe, first: Option<usize>) -> Plan {
     let config = &model.discon.config;
-    let shape = PlanShape::from_edit(recipe, first);
-    let mixture = super::mixture::Mixture::new(model, recipe, shape.grid);
+    let grid = grid_of(recipe);
+    let mixture = super::mixture::Mixture::new(model, recipe, grid);
+    let stitched = Stitched::new(model, recipe, grid, &mixture);
+    let shape = PlanShape::from_edit(recipe, first, |edit| stitched.of(edit).is_some());
     let latent_seed = recipe.detail_seed.unwrap_or(recipe.seed);
     let (mut orders, mut lists, mut keys) = (LatentOrders::default(), Vec::new(), Vec::new());
     let mut rows = mixture.first_rows.clone();
     let mut skipped = first.unwrap_or(0);
     recipe.edits[..skipped].iter().enumerate().for_each(|(index, edit)| mixture.apply(index, edit, &mut rows));
-    for pass in passes(recipe, shape.grid, first).0 {
+    for pass in passes(recipe, shape.grid, first, |edit| stitched.of(edit).is_some()).0 {
+        let tokens = stitched.of(pass.edit.map(|_| skipped));
         if let Some(edit) = pass.edit {
             mixture.apply(skipped, edit, &mut rows);
             skipped += 1;
         }
-        pass.append([recipe.seed, latent_seed], &rows, &mut orders, &mut lists);
+        pass.append([recipe.seed, latent_seed], &rows, tokens, config.mask_token(), &mut orders, &mut lists);
         keys.extend(pass.keys());
     }
     let inputs = JobInputs {
         style: mixture.styles(&rows, shape.style_rows),
         condition: mixture.conditions(model),
-        tokens: match &recipe.tokens {
-            Some(tokens) => tokens.iter().map(|token| u32::from(*token)).collect(),
-            None => vec![config.mask_token(); shape.grid.positions()],
-        },
+        tokens: stitched.start(config.mask_token()),
         context: None,
         token_order: orders.tokens,
         latent_order: orders.latents,
@@ -255,8 +263,9 @@ fn plan_from(model: &Model, recipe: &Recipe, first: Option<usize>) -> Plan {
     Plan { shape, inputs }
 }
 
-/// Seed of a class's random numbers: with equal noise, all classes would show the same blotches at the same places.
-fn seed_of_class(seed: u64, class: &str) -> u64 {
+/// Seed of a class's random numbers: with equal noise, all classes would show the same blotches at the same places, and have
+/// their styles from the same sources.
+pub(super) fn seed_of_class(seed: u64, class: &str) -> u64 {
     let mut first = [0; 8];
     first.copy_from_slice(&blake3::hash(class.as_bytes()).as_bytes()[..8]);
     seed ^ u64::from_le_bytes(first)
@@ -288,7 +297,7 @@ pub(super) fn choose_style_row(model: &Model, class: usize, seed: u64) -> Vec<f3
     let classes = model.weights.get(model.discon.styles.classes);
     let of_class: Vec<u32> =
         (0..config.styles as u32).filter(|index| classes[*index as usize] as usize == class).collect();
-    match choose_style(&of_class, seed) {
+    match choose_style(&of_class, seed_of_class(seed, &config.classes[class])) {
         Some((first, second, share)) => {
             let (first, second) = (bank_row(model, first), bank_row(model, second));
             first.iter().zip(second).map(|(a, b)| a + share * (b - a)).collect()

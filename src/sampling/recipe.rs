@@ -57,10 +57,23 @@ pub struct Recipe {
     /// rows of the class, and mixed with a second one.
     #[serde(default)]
     pub style: Option<u32>,
+    /// Row of the model's layout bank, which has the numbers of its styles. Default: chosen by `seed` among those of the
+    /// styles that are nearest to the texture's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layout: Option<u32>,
+    /// Share of the tokens that are stitched from a layout of the model's bank; stage 1 samples the others between them. At 0,
+    /// and for a model without a bank, it samples all. Range 0.0..=1.0, default 0.9.
+    #[serde(default = "default_layout_share")]
+    pub layout_share: f32,
     /// How strongly class and style steer the structure. Any value but 1.0 doubles the work of stage 1; higher
     /// values follow the class more closely and vary less. Range 1.0..=8.0, default 1.0.
     #[serde(default = "default_guidance")]
     pub guidance: f32,
+    /// How strongly the tokens steer the detail: the difference that they make is taken so many times in the first half of the
+    /// flow's steps. 1.0 is as trained and costs less; higher values give clearer structure and harder contrast. Range
+    /// 1.0..=8.0, default 2.0.
+    #[serde(default = "default_token_guidance")]
+    pub token_guidance: f32,
     /// Randomness of the tokens: 0 always takes the likeliest token, 1 samples the model's distribution.
     /// Range 0.0..=2.0, default 0.9.
     #[serde(default = "default_token_temperature")]
@@ -75,7 +88,7 @@ pub struct Recipe {
     /// gains nothing from more, one that samples them alone does.
     #[serde(default = "default_latent_rounds")]
     pub latent_rounds: u32,
-    /// Steps of the flow in each round of stage 2: fewer are smoother. Range 1..=64, default 8.
+    /// Steps of the flow in each round of stage 2: fewer are smoother. Range 1..=64, default 6.
     #[serde(default = "default_flow_steps")]
     pub flow_steps: u32,
     /// Tokens in row-major order, one for each 16x16 pixels, instead of stage 1. Default: sampled.
@@ -102,6 +115,12 @@ fn default_size() -> (u32, u32) {
 fn default_guidance() -> f32 {
     1.0
 }
+fn default_layout_share() -> f32 {
+    0.9
+}
+fn default_token_guidance() -> f32 {
+    2.0
+}
 fn default_token_temperature() -> f32 {
     0.9
 }
@@ -115,7 +134,7 @@ fn default_latent_rounds() -> u32 {
     1
 }
 fn default_flow_steps() -> u32 {
-    8
+    6
 }
 
 impl Recipe {
@@ -128,7 +147,10 @@ impl Recipe {
             size: default_size(),
             tiling: Tiling::Both,
             style: None,
+            layout: None,
+            layout_share: default_layout_share(),
             guidance: default_guidance(),
+            token_guidance: default_token_guidance(),
             token_temperature: default_token_temperature(),
             latent_temperature: default_latent_temperature(),
             token_rounds: default_token_rounds(),
@@ -199,7 +221,9 @@ impl Recipe {
             }
         }
         for (field, value, low, high) in [
+            ("layout_share", self.layout_share, 0.0, 1.0),
             ("guidance", self.guidance, 1.0, 8.0),
+            ("token_guidance", self.token_guidance, 1.0, 8.0),
             ("token_temperature", self.token_temperature, 0.0, 2.0),
             ("latent_temperature", self.latent_temperature, 0.0, 2.0),
         ] {
@@ -246,9 +270,11 @@ impl Recipe {
             return Err(RecipeError::UnknownClass { found: class.clone(), known: config.classes.join(", ") });
         }
         self.check_ranges()?;
-        if let Some(style) = self.style.filter(|style| *style as usize >= config.styles) {
-            let expected = format!("below {}, the number of styles of the model", config.styles);
-            return Err(RecipeError::OutOfRange { field: "style", found: style.to_string(), expected });
+        for (field, row) in [("style", self.style), ("layout", self.layout)] {
+            if let Some(row) = row.filter(|row| *row as usize >= config.styles) {
+                let expected = format!("below {}, the number of styles of the model", config.styles);
+                return Err(RecipeError::OutOfRange { field, found: row.to_string(), expected });
+            }
         }
         self.check_style_width(config.style_width())?;
         self.validate_tokens(config)

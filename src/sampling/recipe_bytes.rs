@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | `magic` | 4 | `DSCN` |
 //! | `version` | 1 | [`VERSION`] |
-//! | `flags` | 1 | bit 0 detail seed, 1 style, 2 tokens, 3 style seed, 4 style row, 5 blends, 6 edits |
+//! | `flags` | 1 | bit 0 detail seed, 1 style, 2 tokens, 3 style seed, 4 style row, 5 blends, 6 edits, 7 layout |
 //! | `length` | 2 | of the whole, checksum included |
 //! | `class` | 1 + n | length, then UTF-8 |
 //! | `seed` | 8 | |
@@ -14,7 +14,8 @@
 //! | `size` | 2 x 2 | width, height |
 //! | `tiling` | 1 | bit 0 along x, bit 1 along y |
 //! | `style` | 4 | optional |
-//! | `guidance`, `token_temperature`, `latent_temperature` | 3 x 4 | f32 |
+//! | `layout` | 4 | optional |
+//! | `layout_share`, `guidance`, `token_guidance`, `token_temperature`, `latent_temperature` | 5 x 4 | f32 |
 //! | `token_rounds`, `latent_rounds`, `flow_steps` | 3 x 1 | |
 //! | `tokens` | 1 + n | optional: bits of a token, then the tokens, first bit lowest; their number follows from `size` |
 //! | `style_seed` | 8 | optional |
@@ -24,13 +25,13 @@
 //! | `checksum` | 8 | first bytes of the BLAKE3 hash of all before |
 //!
 //! A texture of 256x256 has 256 tokens: 320 bytes at 10 bits, below 450 in all. Without style rows, blends and edits it
-//! has at most 512 bytes for every codebook of up to 2048 entries, and for 4096 if its class has at most 62 bytes.
+//! has at most 512 bytes for every codebook of up to 2048 entries, and for 4096 if its class has at most 50 bytes.
 
 use super::recipe::{Recipe, RecipeError, Tiling};
 use super::recipe_bytes_parts as parts;
 
 /// Version of the format; readers refuse others.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 /// Most bytes of a class name.
 pub const MAX_CLASS_BYTES: usize = 64;
 /// Most bytes of a whole recipe: one of 1024x1024 with tokens of 16 bits needs 8.3 kB; with as many blends, edits and
@@ -42,6 +43,7 @@ const CHECKSUM_BYTES: usize = 8;
 const HAS_DETAIL_SEED: u8 = 1;
 const HAS_STYLE: u8 = 2;
 const HAS_TOKENS: u8 = 4;
+const HAS_LAYOUT: u8 = 128;
 
 impl Recipe {
     /// The binary form, canonical: equal recipes have equal bytes.
@@ -54,6 +56,7 @@ impl Recipe {
         let flags = flag(self.detail_seed.is_some(), HAS_DETAIL_SEED)
             | flag(self.style.is_some(), HAS_STYLE)
             | flag(self.tokens.is_some(), HAS_TOKENS)
+            | flag(self.layout.is_some(), HAS_LAYOUT)
             | parts::flags(self);
         let mut bytes = MAGIC.to_vec();
         // The length is known at the end.
@@ -67,7 +70,9 @@ impl Recipe {
         let wrap = self.tiling.wrap();
         bytes.push(flag(wrap.x, 1) | flag(wrap.y, 2));
         bytes.extend(self.style.iter().flat_map(|style| style.to_le_bytes()));
-        for value in [self.guidance, self.token_temperature, self.latent_temperature] {
+        bytes.extend(self.layout.iter().flat_map(|layout| layout.to_le_bytes()));
+        let steering = [self.layout_share, self.guidance, self.token_guidance];
+        for value in steering.into_iter().chain([self.token_temperature, self.latent_temperature]) {
             bytes.extend(value.to_le_bytes());
         }
         bytes.extend([self.token_rounds, self.latent_rounds, self.flow_steps].map(|rounds| rounds as u8));
@@ -106,7 +111,10 @@ impl Recipe {
             other => return Err(reader.error("tiling", other, "0 to 3")),
         };
         let style = if flags & HAS_STYLE > 0 { Some(u32::from_le_bytes(reader.take("style")?)) } else { None };
+        let layout = if flags & HAS_LAYOUT > 0 { Some(u32::from_le_bytes(reader.take("layout")?)) } else { None };
+        let layout_share = f32::from_le_bytes(reader.take("layout_share")?);
         let guidance = f32::from_le_bytes(reader.take("guidance")?);
+        let token_guidance = f32::from_le_bytes(reader.take("token_guidance")?);
         let token_temperature = f32::from_le_bytes(reader.take("token_temperature")?);
         let latent_temperature = f32::from_le_bytes(reader.take("latent_temperature")?);
         let [token_rounds] = reader.take("token_rounds")?;
@@ -118,7 +126,10 @@ impl Recipe {
             size: (width.into(), height.into()),
             tiling,
             style,
+            layout,
+            layout_share,
             guidance,
+            token_guidance,
             token_temperature,
             latent_temperature,
             token_rounds: token_rounds.into(),
@@ -206,9 +217,6 @@ impl<'a> Reader<'a> {
         }
         // No field may reach into the checksum.
         self.bytes = body;
-        if flags > 127 {
-            return Err(self.error("flags", flags, "0 to 127"));
-        }
         Ok(flags)
     }
 

@@ -10,6 +10,7 @@ fn full() -> Recipe {
     recipe.style = Some(70_000);
     recipe.tiling = Tiling::X;
     recipe.guidance = 2.25;
+    (recipe.layout_share, recipe.token_guidance) = (0.25, 1.5);
     recipe.tokens = Some((0..256).map(|at: u32| (at.wrapping_mul(2_654_435_761) >> 22) as u16).collect());
     recipe
 }
@@ -17,7 +18,7 @@ fn full() -> Recipe {
 /// A recipe with all parts that only some textures have.
 fn with_parts() -> Recipe {
     let mut recipe = full();
-    recipe.style = None;
+    (recipe.style, recipe.layout) = (None, Some(7));
     recipe.style_seed = Some(5);
     recipe.style_row = Some(vec![0.5, -3.0, 64.0]);
     recipe.blends.push(Blend::from_uv(&recipe, "moss", |u, _| u));
@@ -76,7 +77,8 @@ fn usual_bytes(bits: u32, class_bytes: usize) -> usize {
     let mut recipe = Recipe::new("b".repeat(class_bytes)).with_seed(u64::MAX);
     recipe.tokens = Some((0..256).map(|at: u32| (at.wrapping_mul(2_654_435_761) >> (32 - bits)) as u16).collect());
     recipe.tokens.iter_mut().flatten().take(1).for_each(|token| *token = ((1u32 << bits) - 1) as u16);
-    (recipe.detail_seed, recipe.style_seed, recipe.style) = (Some(u64::MAX), Some(1), Some(u32::MAX));
+    (recipe.detail_seed, recipe.style_seed) = (Some(u64::MAX), Some(1));
+    (recipe.style, recipe.layout) = (Some(u32::MAX), Some(u32::MAX));
     let bytes = recipe.to_bytes().expect("the recipe is sound");
     assert_eq!(Recipe::from_bytes(&bytes), Ok(recipe));
     bytes.len()
@@ -85,11 +87,11 @@ fn usual_bytes(bits: u32, class_bytes: usize) -> usize {
 #[test]
 fn the_bound_of_512_bytes_is_met_exactly() {
     // Every codebook of up to 2048 entries, with the longest name of a class and every seed and style there is.
-    assert_eq!(usual_bytes(11, MAX_CLASS_BYTES), 482);
-    // 4096 entries leave 62 bytes for the name; one more byte is one too many.
-    assert_eq!((usual_bytes(12, 62), usual_bytes(12, 63)), (512, 513));
+    assert_eq!(usual_bytes(11, MAX_CLASS_BYTES), 494);
+    // 4096 entries leave 50 bytes for the name; one more byte is one too many.
+    assert_eq!((usual_bytes(12, 50), usual_bytes(12, 51)), (512, 513));
     // Without the optional seeds and style, 8192 entries.
-    let mut recipe = Recipe::new("b".repeat(50));
+    let mut recipe = Recipe::new("b".repeat(42));
     recipe.tokens = Some(vec![0x1fff; 256]);
     assert_eq!(recipe.to_bytes().map(|bytes| bytes.len()), Ok(512));
 }
@@ -137,7 +139,7 @@ fn hostile_changes(sound: &[u8]) {
         for _ in 0..1 + round % 4 {
             let at = 8 + next() as usize % (bytes.len() - 8 - CHECKSUM_BYTES);
             match next() % 8 {
-                2 => bytes[5] = next() as u8 % 128,
+                2 => bytes[5] = next() as u8,
                 0 => bytes.truncate(at + 1 + CHECKSUM_BYTES),
                 1 => bytes.insert(at, next() as u8),
                 _ => bytes[at] = next() as u8,
@@ -162,10 +164,12 @@ fn errors_name_the_field_and_where_it_starts() {
         (9, 0xff, "`class`", "offset 9"),
         (22, 1, "`size.0 (width)`", "offset 22"),
         (26, 9, "`tiling`", "offset 26"),
-        (30, 0xff, "`guidance`", "offset 27"),
-        (39, 0, "`token_rounds`", "offset 39"),
-        (5, 128, "`flags`", "offset 5"),
-        (5, HAS_TOKENS, "`tokens (bits)`", "offset 42"),
+        (30, 0xff, "`layout_share`", "offset 27"),
+        (34, 0xff, "`guidance`", "offset 31"),
+        (47, 0, "`token_rounds`", "offset 47"),
+        // All numbers after it are then read four bytes too late, until none are left.
+        (5, HAS_LAYOUT, "`latent_temperature`", "offset 47"),
+        (5, HAS_TOKENS, "`tokens (bits)`", "offset 50"),
         (8, 255, "`class`", "offset 9"),
     ] {
         let mut bytes = plain.clone();
@@ -173,7 +177,7 @@ fn errors_name_the_field_and_where_it_starts() {
         let error = Recipe::from_bytes(&sealed(bytes)).expect_err("the field is wrong").to_string();
         assert!(error.contains(field) && error.contains(offset), "byte {at}: {error}");
     }
-    assert_eq!(plain.len(), 42 + CHECKSUM_BYTES);
+    assert_eq!(plain.len(), 50 + CHECKSUM_BYTES);
     let mut unfit = Recipe::new("brick").with_size(70, 64);
     assert!(unfit.to_bytes().is_err_and(|error| error.to_string().contains("width")));
     unfit = Recipe::new("b".repeat(MAX_CLASS_BYTES + 1));

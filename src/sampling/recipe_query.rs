@@ -4,8 +4,8 @@ use super::recipe::{Recipe, RecipeError, Tiling};
 use std::str::FromStr;
 
 /// Fields that a query may set.
-const FIELDS: &str = "seed, detail_seed, size, tiling, style, guidance, token_temperature, latent_temperature, \
-                      token_rounds, latent_rounds, flow_steps";
+const FIELDS: &str = "seed, detail_seed, size, tiling, style, layout, layout_share, guidance, token_guidance, \
+                      token_temperature, latent_temperature, token_rounds, latent_rounds, flow_steps";
 
 impl Recipe {
     /// Reads `CLASS?FIELD=VALUE&FIELD=VALUE`; what is not named has its default. Fields are those of [`Recipe`] but
@@ -57,6 +57,9 @@ impl Recipe {
                 }
             }
             "style" => self.style = Some(number(name, value)?),
+            "layout" => self.layout = Some(number(name, value)?),
+            "layout_share" => self.layout_share = number(name, value)?,
+            "token_guidance" => self.token_guidance = number(name, value)?,
             "guidance" => self.guidance = number(name, value)?,
             "token_temperature" => self.token_temperature = number(name, value)?,
             "latent_temperature" => self.latent_temperature = number(name, value)?,
@@ -79,13 +82,15 @@ mod tests {
 
     #[test]
     fn every_field_can_be_set() {
-        let query = "moss?seed=18446744073709551615&detail_seed=2&size=128x64&tiling=x&style=3&guidance=2.5\
+        let query = "moss?seed=18446744073709551615&detail_seed=2&size=128x64&tiling=x&style=3&layout=4&layout_share=0.5\
+                     &guidance=2.5&token_guidance=1.5\
                      &token_temperature=0.5&latent_temperature=0&token_rounds=3&latent_rounds=2&flow_steps=1";
         let mut expected = Recipe::new("moss").with_seed(u64::MAX).with_size(128, 64);
         expected.detail_seed = Some(2);
         expected.tiling = Tiling::X;
         expected.style = Some(3);
-        expected.guidance = 2.5;
+        (expected.layout, expected.layout_share) = (Some(4), 0.5);
+        (expected.guidance, expected.token_guidance) = (2.5, 1.5);
         expected.token_temperature = 0.5;
         expected.latent_temperature = 0.0;
         (expected.token_rounds, expected.latent_rounds, expected.flow_steps) = (3, 2, 1);

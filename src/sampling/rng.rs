@@ -18,6 +18,8 @@ pub enum Stream {
     Order = 4,
     /// Keys of positions that an edit makes anew, or that belong to a place of an endless surface.
     Key = 5,
+    /// Choice of a layout, and of its parts.
+    Layout = 6,
 }
 
 /// Four hashed words of four words.

@@ -1,7 +1,7 @@
 //! A folder of textures: one subfolder per class, pictures in it.
 
 use super::TrainError;
-use super::images::{Version, prepare};
+use super::images::{Prepared, Version, prepare};
 use super::rng::Rng;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -43,6 +43,8 @@ pub struct Texture {
     pub sharp: bool,
     /// The picture at several scales.
     pub versions: Vec<Version>,
+    /// What its style in the bank is measured on, if not on a version.
+    pub style: Option<Version>,
 }
 
 /// All pictures, and how often each is drawn.
@@ -89,7 +91,7 @@ impl Dataset {
         let mut readable = Vec::new();
         for (entry, prepared) in results.into_inner().unwrap_or_default() {
             match prepared {
-                Ok((versions, sharp)) => readable.push((entry, versions, sharp)),
+                Ok(prepared) => readable.push((entry, prepared)),
                 Err(error) => eprintln!("skipped: {error}"),
             }
         }
@@ -109,10 +111,10 @@ impl Dataset {
         }
         let textures = readable
             .into_iter()
-            .filter_map(|(entry, versions, sharp)| {
+            .filter_map(|(entry, Prepared { versions, sharp, style })| {
                 let class = classes.binary_search(&entry.class).ok()?;
                 let validation = hash(&entry.group).is_multiple_of(VALIDATION_EVERY);
-                Some(Texture { name: entry.name.clone(), class, validation, sharp, versions })
+                Some(Texture { name: entry.name.clone(), class, validation, sharp, versions, style: Some(style) })
             })
             .collect();
         Ok(Self::new(classes, textures))

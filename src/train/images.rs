@@ -12,6 +12,8 @@ const DARK: f32 = 0.18;
 const STRONGEST_GAMMA: f32 = 0.6;
 /// Pixels at each border of a 128 px preview that hold colours of its neighbour on the sheet.
 const BLEED: u32 = 3;
+/// Side of a token in pixels.
+const TOKEN: u32 = crate::model::TOKEN_PIXELS as u32;
 /// Largest ratio of the step across the border to the steps inside with which a picture counts as a tile.
 const TILE_RATIO: f32 = 1.35;
 
@@ -72,11 +74,22 @@ impl Flip {
     }
 }
 
-/// A picture file at all the scales that it is learned at, and whether it is sharp.
+/// A picture file as it is learned from.
+pub struct Prepared {
+    /// The picture at all the scales that it is learned at.
+    pub versions: Vec<Version>,
+    /// Made from a source of at least 256 px.
+    pub sharp: bool,
+    /// The file's own pixels, neither brightened nor enlarged: what the style of the bank is measured on, so that textures
+    /// have the colours and the crispness of pictures as they are.
+    pub style: Version,
+}
+
+/// Reads and prepares a picture file.
 ///
 /// # Errors
 /// A file that is not a picture, or too small to be one.
-pub fn prepare(path: &Path, may_wrap: bool) -> Result<(Vec<Version>, bool), TrainError> {
+pub fn prepare(path: &Path, may_wrap: bool) -> Result<Prepared, TrainError> {
     let picture =
         image::open(path).map_err(|error| TrainError::Picture { path: path.into(), message: error.to_string() })?;
     let mut picture = picture.to_rgb8();
@@ -93,12 +106,18 @@ pub fn prepare(path: &Path, may_wrap: bool) -> Result<(Vec<Version>, bool), Trai
         picture = centre(&picture, side);
     }
     if side <= 128 {
-        let inner = if side == 128 { centre(&picture, side - 2 * BLEED) } else { picture };
-        return Ok((vec![Version::new(&brighten(scale(&inner, 128)), may_wrap, true)], false));
+        let bleed = if side == 128 { BLEED } else { 0 };
+        let inner = centre(&picture, side - 2 * bleed);
+        let style = centre(&picture, (side - 2 * bleed) / TOKEN * TOKEN);
+        let versions = vec![Version::new(&brighten(scale(&inner, 128)), may_wrap, true)];
+        return Ok(Prepared { versions, sharp: false, style: Version::new(&style, false, false) });
     }
     if side < 256 {
-        return Ok((vec![Version::new(&brighten(scale(&picture, 128)), may_wrap, true)], false));
+        let picture = scale(&picture, 128);
+        let style = Version::new(&picture, false, false);
+        return Ok(Prepared { versions: vec![Version::new(&brighten(picture), may_wrap, true)], sharp: false, style });
     }
+    let style = Version::new(&scale(&picture, 256), may_wrap, false);
     let picture = brighten(picture);
     let mut versions = vec![Version::new(&scale(&picture, 256), may_wrap, true)];
     if side <= 512 {
@@ -111,7 +130,7 @@ pub fn prepare(path: &Path, may_wrap: bool) -> Result<(Vec<Version>, bool), Trai
         let fine = scale(&picture, 512);
         versions.push(Version::new(&centre(&fine, 256), false, false));
     }
-    Ok((versions, true))
+    Ok(Prepared { versions, sharp: true, style })
 }
 
 fn centre(picture: &RgbImage, side: u32) -> RgbImage {

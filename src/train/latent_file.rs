@@ -11,7 +11,9 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 /// Parameters that this stage sets.
 fn own_parameters(session: &Session) -> Vec<ParamId> {
     let (bank, book) = (&session.model.styles, &session.model.codebook);
-    vec![bank.rows, bank.classes, bank.scale, bank.standard, book.centres, book.importance]
+    let mut own = vec![bank.rows, bank.classes, bank.scale, bank.standard, book.centres, book.importance];
+    own.extend(session.model.layouts.iter().flat_map(|layouts| [layouts.tokens, layouts.shapes]));
+    own
 }
 
 /// Writes the stage's results.

@@ -10,7 +10,7 @@ use super::rng::Rng;
 use super::run::Session;
 use super::workers::values;
 use crate::model::style::{normalise, standardise, style_of};
-use crate::model::{Discon, Grid, Ops, TOKEN_PIXELS, Wrap};
+use crate::model::{Discon, Grid, Layout, Ops, TOKEN_PIXELS, Weights, Wrap};
 use std::time::Instant;
 
 /// Name of the stage in metrics and files.
@@ -21,9 +21,11 @@ const LIMIT: f32 = 6.0;
 const MIN_SCALE: f32 = 0.05;
 /// Token grids on which the visibility of channels is measured.
 const PROBES: usize = 12;
+/// Largest side in pixels of the version of a picture that gives its row in the bank, unless it has only larger ones.
+const BANK_SIDE: usize = 256;
 
 /// Latents and tokens of one version of one picture, mirrored one way.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct TokenGrid {
     /// Index of the picture.
     pub texture: usize,
@@ -35,6 +37,8 @@ pub struct TokenGrid {
     pub first: usize,
     /// Mean and log deviation per channel.
     pub style: Vec<f32>,
+    /// The style of the picture's row in the bank, where it is not the grid's own.
+    pub bank_style: Option<Vec<f32>>,
     /// True for the one that gives the picture's row in the style bank.
     pub in_bank: bool,
 }
@@ -61,8 +65,7 @@ pub struct Latents {
 pub fn prepare(session: &mut Session) -> Result<Latents, TrainError> {
     let started = Instant::now();
     let grids = plan(session);
-    let bank = grids.iter().filter(|grid| grid.in_bank).count();
-    declare_styles(session, bank)?;
+    declare_bank(session, &grids)?;
     let mut latents = Latents { grids, ..Latents::default() };
     if load(session, &mut latents)? {
         return Ok(latents);
@@ -73,6 +76,7 @@ pub fn prepare(session: &mut Session) -> Result<Latents, TrainError> {
     rescale(session, &mut latents);
     fill_bank(session, &latents);
     let perplexity = build_codebook(session, &mut latents);
+    fill_layouts(session, &latents);
     // Runs that count steps instead of time must not depend on how long this took.
     latents.seconds = if session.options.seconds_per_step.is_some() { 0.0 } else { started.elapsed().as_secs_f64() };
     let quality = token_quality(session, &latents);
@@ -88,12 +92,21 @@ fn plan(session: &Session) -> Vec<TokenGrid> {
     let mut first = 0;
     for (index, texture) in session.data.textures.iter().enumerate() {
         let whole = texture.versions.iter().filter(|version| version.whole);
-        let smallest = whole.clone().map(|version| version.side).min();
+        let sides = || whole.clone().map(|version| version.side);
+        // Structure shows best in a picture of the usual size; larger ones would only make the bank larger.
+        let in_bank_side = sides().filter(|side| *side <= BANK_SIDE).max().or(sides().min());
         for version in whole {
             for flip in Flip::ALL {
                 let side = window(version, flip, index).1 / TOKEN_PIXELS;
-                let in_bank = !texture.validation && flip == Flip::default() && Some(version.side) == smallest;
-                grids.push(TokenGrid { texture: index, side, wraps: version.wraps, first, style: Vec::new(), in_bank });
+                let in_bank = !texture.validation && flip == Flip::default() && Some(version.side) == in_bank_side;
+                grids.push(TokenGrid {
+                    texture: index,
+                    side,
+                    wraps: version.wraps,
+                    first,
+                    in_bank,
+                    ..TokenGrid::default()
+                });
                 first += side * side;
             }
         }
@@ -116,15 +129,25 @@ fn window(version: &Version, flip: Flip, texture: usize) -> ((usize, usize), usi
     (corner, if version.wraps { version.side } else { version.side - TOKEN_PIXELS })
 }
 
-/// Declares the model again with room for `count` styles; the other values stay.
-fn declare_styles(session: &mut Session, count: usize) -> Result<(), TrainError> {
+/// Declares the model again with room for the styles and layouts of `grids`; the other values stay.
+fn declare_bank(session: &mut Session, grids: &[TokenGrid]) -> Result<(), TrainError> {
     let mut config = session.model.config.clone();
-    config.styles = count;
+    let bank = || grids.iter().filter(|grid| grid.in_bank);
+    config.styles = bank().count();
+    config.layout_tokens = match session.options.token_pairs {
+        None => bank().map(|grid| grid.side * grid.side).sum(),
+        // Pairs are numbered otherwise than single tokens.
+        Some(_) => 0,
+    };
     let (model, table) = Discon::declare(&config)?;
-    for id in [model.styles.rows, model.styles.classes] {
-        *session.weights.get_mut(id) = vec![0.0; table.spec(id).len()];
+    let mut weights = Weights::fresh(&table, session.options.seed);
+    for (id, spec) in table.iter() {
+        let before = session.table.find(&spec.name).filter(|before| session.table.spec(*before).shape == spec.shape);
+        if let Some(before) = before {
+            *weights.get_mut(id) = std::mem::take(session.weights.get_mut(before));
+        }
     }
-    (session.model, session.table) = (model, table);
+    (session.model, session.table, session.weights) = (model, table, weights);
     Ok(())
 }
 
@@ -141,6 +164,7 @@ fn encode(session: &Session, latents: &mut Latents) {
         })
         .collect();
     let width = session.model.config.tokenizer.latent_width;
+    let grids = &latents.grids;
     let encoded = session.workers.map_with(
         jobs.len(),
         || session.inference(),
@@ -153,13 +177,20 @@ fn encode(session: &Session, latents: &mut Latents) {
             let pixels = ops.constant(&version.crop(corner, side, flip), [grid.rows(), 3]);
             let absolute = values(session.model.encoder.forward(ops, &pixels, grid));
             let style = style_of(&absolute, &vec![1.0; width]);
+            let own = &session.data.textures[texture].style;
+            let bank_style = own.as_ref().filter(|_| grids[job].in_bank).map(|version| {
+                let grid = Grid { items: 1, height: version.side, width: version.side, wrap: Wrap::NONE };
+                let pixels = version.crop((0, 0), version.side, Flip::default());
+                let pixels = ops.constant(&pixels, [grid.rows(), 3]);
+                style_of(&values(session.model.encoder.forward(ops, &pixels, grid)), &vec![1.0; width])
+            });
             let mut relative = normalise(&absolute, &style);
             relative.iter_mut().for_each(|value| *value = value.clamp(-LIMIT, LIMIT));
-            (style, relative)
+            (style, bank_style, relative)
         },
     );
-    for (grid, (style, relative)) in latents.grids.iter_mut().zip(encoded) {
-        grid.style = style;
+    for (grid, (style, bank_style, relative)) in latents.grids.iter_mut().zip(encoded) {
+        (grid.style, grid.bank_style) = (style, bank_style);
         latents.relative.extend(relative);
     }
 }
@@ -176,7 +207,9 @@ fn rescale(session: &mut Session, latents: &mut Latents) {
         row.iter_mut().zip(&scale).for_each(|(value, scale)| *value *= scale);
     }
     for grid in &mut latents.grids {
-        grid.style[scale.len()..].iter_mut().zip(&scale).for_each(|(value, scale)| *value -= scale.ln());
+        for style in std::iter::once(&mut grid.style).chain(&mut grid.bank_style) {
+            style[scale.len()..].iter_mut().zip(&scale).for_each(|(value, scale)| *value -= scale.ln());
+        }
     }
     *session.weights.get_mut(session.model.styles.scale) = scale;
 }
@@ -188,7 +221,8 @@ fn fill_bank(session: &mut Session, latents: &Latents) {
     let rows: Vec<&TokenGrid> = latents.grids.iter().filter(|grid| grid.in_bank).collect();
     let classes = rows.iter().map(|grid| session.data.textures[grid.texture].class as f32).collect();
     *session.weights.get_mut(bank.classes) = classes;
-    *session.weights.get_mut(bank.rows) = rows.iter().flat_map(|grid| grid.style.clone()).collect();
+    *session.weights.get_mut(bank.rows) =
+        rows.iter().flat_map(|grid| grid.bank_style.as_ref().unwrap_or(&grid.style).clone()).collect();
     if session.options.start.is_some() {
         return;
     }
@@ -201,6 +235,20 @@ fn fill_bank(session: &mut Session, latents: &Latents) {
         standard[width + column] = 1.0 / variance.sqrt().max(1e-3);
     }
     *session.weights.get_mut(bank.standard) = standard;
+}
+
+/// Token grids of the bank's pictures.
+fn fill_layouts(session: &mut Session, latents: &Latents) {
+    let Some(bank) = session.model.layouts.clone() else { return };
+    let (mut tokens, mut shapes) = (Vec::new(), Vec::new());
+    for grid in latents.grids.iter().filter(|grid| grid.in_bank) {
+        let own = latents.tokens[grid.first..grid.first + grid.side * grid.side].to_vec();
+        let layout = Layout { tokens: own, columns: grid.side, rows: grid.side, wraps: grid.wraps };
+        tokens.extend(layout.tokens.iter().map(|token| *token as f32));
+        shapes.extend(layout.shape());
+    }
+    *session.weights.get_mut(bank.tokens) = tokens;
+    *session.weights.get_mut(bank.shapes) = shapes;
 }
 
 /// Pixel change per unit of every channel, times the channel's average deviation inside a picture.

@@ -107,6 +107,7 @@ impl Arm {
         ModelConfig {
             classes: classes.to_vec(),
             styles,
+            layout_tokens: 0,
             tokenizer: TokenizerConfig {
                 latent_width: 32,
                 codebook_size: if pairs { pairs::vocabulary(self.codes) } else { self.codes },

@@ -51,7 +51,9 @@ impl Draw<'_> {
         let side = (SIDE * TOKEN_PIXELS) as u32;
         let [token_rounds, latent_rounds] = self.rounds;
         Recipe {
+            layout_share: 0.0,
             guidance: 1.0,
+            token_guidance: 1.0,
             token_temperature: 1.0,
             token_rounds: token_rounds.max(1),
             latent_rounds: latent_rounds.max(1),

@@ -13,8 +13,11 @@ mod piece;
 mod wang;
 
 use super::plan::{Plan, Step};
+use super::quilt::Quilt;
 use super::recipe::{Recipe, RecipeError};
-use crate::model::{Model, TOKEN_PIXELS};
+use super::structure::layout_of;
+use crate::model::{Layout, Model, TOKEN_PIXELS};
+use std::collections::HashMap;
 
 pub use endless::{EndlessGrid, FARTHEST_CELL};
 pub use orders::Orders;
@@ -96,6 +99,9 @@ pub(super) struct Cells {
     /// The plan of a whole cell, for what it is conditioned on.
     template: Plan,
     orders: Orders,
+    layout: Option<Layout>,
+    /// Tokens that the layout gave to places of pages, which what is stitched next must fit.
+    stitched: HashMap<Home, u32>,
 }
 
 impl Cells {
@@ -106,7 +112,9 @@ impl Cells {
         let template = super::plan(model, &recipe)?;
         let size = check_size(&recipe)?;
         let halo = model.discon.decoder.reach().div_ceil(TOKEN_PIXELS) as i32;
-        Ok(Self { recipe, size, halo, template, orders: Orders::default() })
+        let layout = layout_of(model, &recipe);
+        let stitched = HashMap::new();
+        Ok(Self { recipe, size, halo, template, orders: Orders::default(), layout, stitched })
     }
 
     /// Positions of a page.
@@ -121,15 +129,43 @@ impl Cells {
         let given = spans(window, |token| home(token).filter(|_| !own(token)));
         let kept = spans(window, |token| home(token).filter(|_| own(token)));
         let config = &model.discon.config;
-        let plan = piece.plan(self.template.clone(), config, &self.recipe, self.size, &mut self.orders);
+        let tokens = self.stitch(model, piece, &home);
+        let lattice = piece::Lattice { config, recipe: &self.recipe, size: self.size };
+        let plan = piece.plan(self.template.clone(), &lattice, tokens, &mut self.orders);
+        self.keep_stitched(&plan, piece, &home, config.mask_token());
         Arrangement { plan, given, kept, halo: 0 }
+    }
+
+    /// Tokens of a piece's window as far as a layout gives them.
+    fn stitch(&self, model: &Model, piece: Piece, home: impl Fn([i32; 2]) -> Option<Home>) -> Option<Vec<Option<u32>>> {
+        let layout = self.layout.as_ref()?;
+        let window = piece.window(self.size);
+        let wanted: Vec<bool> = window.tokens().map(|token| Piece::of(token, self.size) == piece).collect();
+        let known = |token| self.stitched.get(&home(token)?).copied();
+        let mut tokens: Vec<Option<u32>> = window.tokens().map(known).collect();
+        let seed = piece.number(self.recipe.seed);
+        Quilt::new(layout, model.token_distances(), window.grid(), seed).fill(&mut tokens, &wanted);
+        Some(tokens)
+    }
+
+    /// Notes the tokens that a plan starts with at the places of a piece.
+    fn keep_stitched(&mut self, plan: &Plan, piece: Piece, home: impl Fn([i32; 2]) -> Option<Home>, mask_token: u32) {
+        let window = piece.window(self.size);
+        let own = |token: &[i32; 2]| Piece::of(*token, self.size) == piece;
+        for (token, value) in window.tokens().zip(&plan.inputs.tokens).filter(|(token, _)| own(token)) {
+            let Some(home) = home(token) else { continue };
+            match *value == mask_token {
+                true => self.stitched.remove(&home),
+                false => self.stitched.insert(home, *value),
+            };
+        }
     }
 
     /// The picture of a cell.
     fn picture(&self, area: Area, halo: i32, home: impl Fn([i32; 2]) -> Option<Home>) -> Arrangement {
         let area = area.grown(halo);
         let mut plan = self.template.clone();
-        piece::set_grid(&mut plan, area.grid(), 0);
+        piece::set_grid(&mut plan, area.grid(), [0, 0], 0);
         plan.shape.steps = vec![Step::Decode];
         let inputs = &mut plan.inputs;
         inputs.tokens = vec![0; plan.shape.grid.positions()];

@@ -7,6 +7,7 @@ use super::orders::Orders;
 use crate::model::{Grid, ModelConfig, Wrap};
 use crate::sampling::rng::{Stream, random_words};
 use crate::sampling::schedule::cosine_rounds;
+use crate::sampling::structure::open_tokens;
 use crate::sampling::{PassShape, Plan, Recipe, Step};
 use std::ops::Range;
 
@@ -33,6 +34,14 @@ pub struct Piece {
     pub cell: [i32; 2],
     /// Which part.
     pub kind: PieceKind,
+}
+
+/// What all pieces of a surface or of a set share.
+pub struct Lattice<'a> {
+    pub config: &'a ModelConfig,
+    pub recipe: &'a Recipe,
+    /// Columns and rows of tokens of a cell.
+    pub size: [i32; 2],
 }
 
 /// A rectangle of the endless grid of tokens.
@@ -115,20 +124,20 @@ impl Piece {
         all
     }
 
-    fn number(self, seed: u64) -> u64 {
+    /// What its order and its stitches are drawn with.
+    pub fn number(self, seed: u64) -> u64 {
         let [x, y] = self.cell.map(|at| at as u32);
         let words = random_words(seed ^ self.kind as u64, Stream::Order, x, y);
         u64::from(words[0]) << 32 | u64::from(words[1])
     }
 
-    /// The plan of its tokens and latents on its window, given that of a whole texture of `recipe`. It ends without a
-    /// picture.
+    /// The plan of its tokens and latents on its window, given that of a whole texture of the recipe and the tokens that
+    /// a layout gives. It ends without a picture.
     pub fn plan(
         self,
         mut plan: Plan,
-        config: &ModelConfig,
-        recipe: &Recipe,
-        size: [i32; 2],
+        &Lattice { config, recipe, size }: &Lattice,
+        stitched: Option<Vec<Option<u32>>>,
         orders: &mut Orders,
     ) -> Plan {
         let window = self.window(size);
@@ -142,31 +151,48 @@ impl Piece {
         };
         let inputs = &mut plan.inputs;
         (inputs.token_order, inputs.latent_order) = (order(0), order(1));
-        inputs.tokens = vec![config.mask_token(); grid.positions()];
         inputs.keys = window.tokens().map(key).collect();
-        let count = inputs.token_order.len();
-        let share = (count as f32 / (size[0] * size[1]) as f32).sqrt();
-        let rounds = |whole: u32| (0..).zip(cosine_rounds(count, (whole as f32 * share).ceil() as usize));
+        let count = inputs.latent_order.len();
+        inputs.tokens = vec![config.mask_token(); grid.positions()];
+        if let Some(stitched) = stitched {
+            inputs.token_order.truncate(open_tokens(recipe, count));
+            for (place, token) in stitched.into_iter().enumerate().filter(|(place, _)| own[*place]) {
+                inputs.tokens[place] = token.unwrap_or(config.mask_token());
+            }
+            inputs.token_order.iter().for_each(|place| inputs.tokens[*place as usize] = config.mask_token());
+        }
+        let counts = [inputs.token_order.len(), count];
+        let rounds = |whole: u32, count: usize| {
+            let share = (count as f32 / (size[0] * size[1]) as f32).sqrt();
+            let ranges =
+                if count == 0 { Vec::new() } else { cosine_rounds(count, (whole as f32 * share).ceil() as usize) };
+            (0..).zip(ranges)
+        };
         let tokens = |(round, positions): (u32, Range<u32>)| Step::TokenRound { pass: 0, round, positions };
         let latents = |(round, positions): (u32, Range<u32>)| Step::LatentRound { pass: 0, round, positions };
-        plan.shape.steps = rounds(recipe.token_rounds).map(tokens).collect();
-        plan.shape.steps.extend(rounds(recipe.latent_rounds).map(latents));
-        set_grid(&mut plan, grid, count);
+        plan.shape.steps = rounds(recipe.token_rounds, counts[0]).map(tokens).collect();
+        plan.shape.steps.extend(rounds(recipe.latent_rounds, counts[1]).map(latents));
+        set_grid(&mut plan, grid, counts, config.mask_token());
         plan
     }
 }
 
-/// One pass over a grid, of which `count` positions are sampled.
-pub fn set_grid(plan: &mut Plan, grid: Grid, count: usize) {
+/// One pass over a grid, which samples some tokens and some latents.
+pub fn set_grid(plan: &mut Plan, grid: Grid, [tokens, latents]: [usize; 2], mask_token: u32) {
+    let guided = f32::from_bits(plan.shape.token_guidance) > 1.0 && latents > 0;
+    let no_tokens = if guided { grid.positions() } else { 0 };
+    plan.inputs.lists = vec![mask_token; no_tokens];
     plan.shape.grid = grid;
     plan.shape.passes = vec![PassShape {
         grid,
         window: 0..0,
         conditions: 0..0,
-        tokens: 0..count as u32,
+        tokens: 0..tokens as u32,
         token_places: 0..0,
-        latents: 0..count as u32,
+        latents: 0..latents as u32,
         latent_places: 0..0,
+        given_tokens: 0..0,
+        no_tokens: 0..no_tokens as u32,
     }];
 }
 

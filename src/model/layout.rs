@@ -1,0 +1,196 @@
+//! Layouts: the token grids of training images, so that stage 1 can start from structure that exists.
+//!
+//! A token says little of what stands far from it, and a prior of a small model, trained on some hundred images of a class, does
+//! not learn courses of bricks or the borders of planks from tokens. A layout has them. A row of the bank belongs to the
+//! row of the style bank with the same number; it holds tokens alone, one for each 16x16 pixels, and no picture. The
+//! paper has no such bank; `sampling::quilt` says what is made of it.
+
+use super::config::{ConfigError, ModelConfig};
+use super::params::{Init, ParamId, ParamTable, Role};
+use super::weights::Weights;
+
+/// Tokens that f16, the precision in which models are stored, can tell apart.
+const MAX_CODES: usize = 2048;
+/// Most tokens along a side of a layout: as many as of a texture.
+const MAX_SIDE: usize = 64;
+/// Numbers of a row of [`LayoutBank::shapes`].
+const SHAPE: usize = 3;
+
+/// Token grids, one for each style.
+#[derive(Clone, Debug)]
+pub struct LayoutBank {
+    /// `(1, layout_tokens)`: tokens of all grids, one after the other, each row-major.
+    pub tokens: ParamId,
+    /// `(styles, 3)`: columns and rows of each grid, and 1 if it continues on the opposite side.
+    pub shapes: ParamId,
+}
+
+/// One token grid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Row-major.
+    pub tokens: Vec<u32>,
+    /// Tokens along x.
+    pub columns: usize,
+    /// Tokens along y.
+    pub rows: usize,
+    /// Whether opposite sides fit together.
+    pub wraps: bool,
+}
+
+impl LayoutBank {
+    /// Declares the bank, if the model has one.
+    pub fn declare(table: &mut ParamTable, config: &ModelConfig) -> Option<Self> {
+        (config.layout_tokens > 0).then(|| {
+            table.scope("layouts", |table| Self {
+                tokens: table.add("tokens", [1, config.layout_tokens], Init::Zeros, Role::Host),
+                shapes: table.add("shapes", [config.styles, SHAPE], Init::Zeros, Role::Host),
+            })
+        })
+    }
+
+    /// The grid that belongs to a style; none if the row holds none. Weights may be anything: what is no grid is none.
+    pub fn layout(&self, weights: &Weights, config: &ModelConfig, style: usize) -> Option<Layout> {
+        let side = |value: f32| {
+            let whole = value as usize;
+            (whole as f32 == value && (1..=MAX_SIDE).contains(&whole)).then_some(whole)
+        };
+        let mut start = 0;
+        for (index, shape) in weights.get(self.shapes).chunks_exact(SHAPE).enumerate().take(style + 1) {
+            let (Some(columns), Some(rows)) = (side(shape[0]), side(shape[1])) else { continue };
+            if index == style {
+                let found = weights.get(self.tokens).get(start..start + columns * rows)?;
+                let tokens: Vec<u32> = found.iter().map(|token| *token as u32).collect();
+                let known = tokens.iter().all(|token| *token < config.mask_token());
+                return known.then_some(Layout { tokens, columns, rows, wraps: shape[2] > 0.5 });
+            }
+            start += columns * rows;
+        }
+        None
+    }
+}
+
+impl Layout {
+    /// The token at a column and a row; across borders if the layout wraps, else the nearest one.
+    pub fn at(&self, x: i32, y: i32) -> u32 {
+        let along = |at: i32, length: usize| {
+            let length = length as i32;
+            if self.wraps { at.rem_euclid(length) } else { at.clamp(0, length - 1) }
+        };
+        self.tokens[along(y, self.rows) as usize * self.columns + along(x, self.columns) as usize]
+    }
+
+    /// Row of [`LayoutBank::shapes`].
+    pub fn shape(&self) -> [f32; SHAPE] {
+        [self.columns as f32, self.rows as f32, f32::from(u8::from(self.wraps))]
+    }
+}
+
+/// How much tokens differ in what shows.
+#[derive(Clone, Debug)]
+pub struct TokenDistances {
+    count: usize,
+    values: Vec<f32>,
+}
+
+impl TokenDistances {
+    /// Distances of centres `(K, D)` with a weight for each of `D` channels, such that the mean over all pairs is 1.
+    pub fn new(centres: &[f32], weights: &[f32]) -> Self {
+        let count = centres.len() / weights.len().max(1);
+        let mut values = vec![0.0; count * count];
+        for (a, row) in centres.chunks_exact(weights.len()).enumerate() {
+            for (b, other) in centres.chunks_exact(weights.len()).enumerate().take(a) {
+                let parts = row.iter().zip(other).zip(weights);
+                let distance: f32 = parts.map(|((x, y), weight)| weight * (x - y) * (x - y)).sum();
+                (values[a * count + b], values[b * count + a]) = (distance, distance);
+            }
+        }
+        let mean = values.iter().sum::<f32>() / values.len().max(1) as f32;
+        values.iter_mut().for_each(|value| *value /= mean.max(f32::MIN_POSITIVE));
+        Self { count, values }
+    }
+
+    /// Distance of two tokens of the codebook.
+    pub fn between(&self, a: u32, b: u32) -> f32 {
+        self.values[a as usize * self.count + b as usize]
+    }
+}
+
+/// Checks what a bank asks of the rest of a configuration.
+///
+/// # Errors
+/// A codebook whose tokens the file could not hold.
+pub(super) fn validate(config: &ModelConfig) -> Result<(), ConfigError> {
+    if config.layout_tokens == 0 || config.tokenizer.codebook_size <= MAX_CODES {
+        return Ok(());
+    }
+    Err(ConfigError {
+        field: "layout_tokens".into(),
+        found: config.layout_tokens.to_string(),
+        expected: format!("0 for a codebook of more than {MAX_CODES}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Model;
+
+    fn model() -> Model {
+        let config = ModelConfig { styles: 3, layout_tokens: 12, ..ModelConfig::tiny(&["brick"]) };
+        let mut model = Model::new(&config, None, 1).unwrap();
+        let bank = model.discon.layouts.clone().unwrap();
+        *model.weights.get_mut(bank.tokens) = (0..12).map(|token| token as f32).collect();
+        *model.weights.get_mut(bank.shapes) = vec![2.0, 3.0, 1.0, 0.0, 0.0, 0.0, 3.0, 2.0, 0.0];
+        model
+    }
+
+    fn layout(model: &Model, style: usize) -> Option<Layout> {
+        let bank = model.discon.layouts.clone().unwrap();
+        bank.layout(&model.weights, &model.discon.config, style)
+    }
+
+    #[test]
+    fn rows_follow_each_other_and_a_row_may_be_empty() {
+        let model = model();
+        assert_eq!(layout(&model, 0), Some(Layout { tokens: (0..6).collect(), columns: 2, rows: 3, wraps: true }));
+        assert_eq!(layout(&model, 1), None);
+        assert_eq!(layout(&model, 2), Some(Layout { tokens: (6..12).collect(), columns: 3, rows: 2, wraps: false }));
+        assert_eq!(layout(&model, 3), None);
+    }
+
+    #[test]
+    fn weights_that_are_no_layout_give_none() {
+        for (shape, token) in [
+            ([2.5, 3.0, 0.0], 0.0),
+            ([-1.0, 3.0, 0.0], 0.0),
+            ([65.0, 1.0, 0.0], 0.0),
+            ([1e30, 3.0, 0.0], 0.0),
+            ([4.0, 4.0, 0.0], 0.0),
+            ([2.0, 3.0, 0.0], 64.0),
+        ] {
+            let mut model = model();
+            let bank = model.discon.layouts.clone().unwrap();
+            model.weights.get_mut(bank.shapes)[..3].copy_from_slice(&shape);
+            model.weights.get_mut(bank.tokens)[3] = token;
+            assert_eq!(layout(&model, 0), None, "{shape:?} {token}");
+        }
+    }
+
+    #[test]
+    fn tokens_outside_come_from_the_other_side_or_from_the_border() {
+        let tokens = (0..6).collect();
+        let mut layout = Layout { tokens, columns: 3, rows: 2, wraps: true };
+        assert_eq!([layout.at(-1, 0), layout.at(3, 1), layout.at(1, -1), layout.at(1, 7)], [2, 3, 4, 4]);
+        layout.wraps = false;
+        assert_eq!([layout.at(-1, 0), layout.at(3, 1), layout.at(1, -1), layout.at(1, 7)], [0, 5, 1, 4]);
+    }
+
+    #[test]
+    fn distances_are_those_of_the_centres() {
+        let distances = TokenDistances::new(&[0.0, 0.0, 1.0, 0.0, 0.0, 2.0], &[1.0, 0.5]);
+        // Squares 1, 2 and 3, each twice, and three zeros: the mean is 12 / 9.
+        let found = [(0, 1), (2, 0), (1, 2), (1, 1)].map(|(a, b)| distances.between(a, b));
+        assert_eq!(found, [0.75, 1.5, 2.25, 0.0]);
+    }
+}

@@ -1,0 +1,218 @@
+//! Stage 1 from a layout: token grids of any size and tiling, stitched from blocks of one that exists.
+//!
+//! Image quilting (Efros and Freeman, SIGGRAPH 2001) on tokens instead of pixels: blocks are placed one after the other, each
+//! from where the layout's surroundings differ least from what stands around the block already. Borders need not fit to the
+//! pixel, since the continuous model makes one picture of the tokens. A block that would only continue its neighbour counts
+//! as a bad fit, so that the result is another arrangement and no copy.
+//!
+//! It costs some thousand comparisons, is the same on every machine, and takes whatever is known as given: borders that wrap,
+//! the cells around an edit, the neighbours of a cell of an endless surface.
+
+use super::rng::{Stream, random_words, unit};
+use crate::model::{Grid, Layout, TokenDistances};
+
+/// Tokens along the side of a block.
+const BLOCK: i32 = 4;
+/// What a block that continues its surroundings counts in excess, in mean distances of two tokens.
+const CONTINUES: f32 = 3.0;
+/// Largest random difference of two equal fits, in mean distances.
+const CHANCE: f32 = 0.02;
+
+/// A grid that is being filled.
+pub(super) struct Quilt<'a> {
+    layout: &'a Layout,
+    distances: &'a TokenDistances,
+    grid: Grid,
+    seed: u64,
+    /// Where in the layout each token came from, if it did.
+    origins: Vec<Option<[i32; 2]>>,
+}
+
+impl<'a> Quilt<'a> {
+    /// A quilt of `layout` on one item of `grid`.
+    pub fn new(layout: &'a Layout, distances: &'a TokenDistances, grid: Grid, seed: u64) -> Self {
+        Self { layout, distances, grid, seed, origins: vec![None; grid.positions()] }
+    }
+
+    /// Fills the places of `tokens` that `wanted` names; other places with a token are what they must fit.
+    pub fn fill(&mut self, tokens: &mut [Option<u32>], wanted: &[bool]) {
+        for (token, _) in tokens.iter_mut().zip(wanted).filter(|(_, wanted)| **wanted) {
+            *token = None;
+        }
+        let (width, height) = (self.grid.width as i32, self.grid.height as i32);
+        let mut number = 0;
+        for y in (0..height).step_by(BLOCK as usize) {
+            for x in (0..width).step_by(BLOCK as usize) {
+                let size = [BLOCK.min(width - x), BLOCK.min(height - y)];
+                let places: Vec<[i32; 2]> = cells(size, 0)
+                    .filter(|[dx, dy]| self.place([x + dx, y + dy]).is_some_and(|place| wanted[place]))
+                    .collect();
+                if !places.is_empty() {
+                    let from = self.best_fit(tokens, [x, y], size, number);
+                    for [dx, dy] in places {
+                        let Some(place) = self.place([x + dx, y + dy]) else { continue };
+                        let origin = [from[0] + dx, from[1] + dy];
+                        tokens[place] = Some(self.layout.at(origin[0], origin[1]));
+                        self.origins[place] = Some(origin);
+                    }
+                }
+                number += 1;
+            }
+        }
+    }
+
+    /// Where in the layout a block is taken from.
+    fn best_fit(&self, tokens: &[Option<u32>], corner: [i32; 2], size: [i32; 2], number: u32) -> [i32; 2] {
+        // What is known around the block and in it, by its offset.
+        let known: Vec<([i32; 2], u32, Option<[i32; 2]>)> = cells(size, 1)
+            .filter_map(|at| {
+                let place = self.place([corner[0] + at[0], corner[1] + at[1]])?;
+                Some((at, tokens[place]?, self.origins[place]))
+            })
+            .collect();
+        let layout = self.layout;
+        let choices =
+            |length: usize, size: i32| if layout.wraps { length as i32 } else { (length as i32 - size + 1).max(1) };
+        let [across, down] = [choices(layout.columns, size[0]), choices(layout.rows, size[1])];
+        let mut best = ([0, 0], f32::INFINITY);
+        for from in (0..down).flat_map(|y| (0..across).map(move |x| [x, y])) {
+            let chance = unit(random_words(self.seed, Stream::Layout, number, (from[1] * across + from[0]) as u32)[0]);
+            let misfit = self.misfit(&known, from) + CHANCE * chance;
+            if misfit < best.1 {
+                best = (from, misfit);
+            }
+        }
+        best.0
+    }
+
+    /// Mean distance between what is known and what the layout has there, for a block from `from`.
+    fn misfit(&self, known: &[([i32; 2], u32, Option<[i32; 2]>)], from: [i32; 2]) -> f32 {
+        if known.is_empty() {
+            return 0.0;
+        }
+        let (mut sum, mut continued) = (0.0, 0);
+        for (at, token, origin) in known {
+            let here = [from[0] + at[0], from[1] + at[1]];
+            sum += self.distances.between(*token, self.layout.at(here[0], here[1]));
+            continued += usize::from(origin.is_some_and(|origin| self.same(origin, here)));
+        }
+        let excess = if 2 * continued > known.len() { CONTINUES } else { 0.0 };
+        sum / known.len() as f32 + excess
+    }
+
+    /// Whether two positions of the layout are one.
+    fn same(&self, a: [i32; 2], b: [i32; 2]) -> bool {
+        let lengths = [self.layout.columns as i32, self.layout.rows as i32];
+        (0..2).all(|axis| {
+            let difference = a[axis] - b[axis];
+            if self.layout.wraps { difference.rem_euclid(lengths[axis]) == 0 } else { difference == 0 }
+        })
+    }
+
+    /// Place of a column and a row, across borders that wrap.
+    fn place(&self, at: [i32; 2]) -> Option<usize> {
+        let along = |at: i32, length: usize, wraps: bool| {
+            let length = length as i32;
+            let at = if wraps { at.rem_euclid(length) } else { at };
+            (0..length).contains(&at).then_some(at as usize)
+        };
+        let x = along(at[0], self.grid.width, self.grid.wrap.x)?;
+        Some(along(at[1], self.grid.height, self.grid.wrap.y)? * self.grid.width + x)
+    }
+}
+
+/// Offsets of a block and `margin` cells around it.
+fn cells(size: [i32; 2], margin: i32) -> impl Iterator<Item = [i32; 2]> {
+    (-margin..size[1] + margin).flat_map(move |y| (-margin..size[0] + margin).map(move |x| [x, y]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Wrap;
+
+    /// Tokens 0 to 15 on a line: distances are those of numbers.
+    fn distances() -> TokenDistances {
+        let centres: Vec<f32> = (0..16).map(|token| token as f32).collect();
+        TokenDistances::new(&centres, &[1.0])
+    }
+
+    fn grid(width: usize, height: usize, wrap: Wrap) -> Grid {
+        Grid { items: 1, height, width, wrap }
+    }
+
+    fn quilted(layout: &Layout, grid: Grid, seed: u64) -> Vec<u32> {
+        let mut tokens = vec![None; grid.positions()];
+        Quilt::new(layout, &distances(), grid, seed).fill(&mut tokens, &vec![true; grid.positions()]);
+        tokens.into_iter().map(|token| token.expect("every place is filled")).collect()
+    }
+
+    /// Courses: rows of equal tokens, a period of four, joints at every fourth column of alternate rows.
+    fn courses(side: usize) -> Layout {
+        let token = |at: usize| {
+            let (x, y) = (at % side, at / side);
+            (y % 4) as u32 * 4 + u32::from(x % 4 == y / 4 % 2 * 2)
+        };
+        Layout { tokens: (0..side * side).map(token).collect(), columns: side, rows: side, wraps: true }
+    }
+
+    #[test]
+    fn courses_stay_courses_across_blocks_and_borders() {
+        for (width, height) in [(8, 8), (16, 16), (20, 12), (7, 16)] {
+            for seed in 0..4 {
+                let grid = grid(width, height, Wrap::BOTH);
+                let tokens = quilted(&courses(8), grid, seed);
+                for y in 0..height {
+                    let kinds: Vec<u32> = (0..width).map(|x| tokens[y * width + x] / 4).collect();
+                    assert!(kinds.iter().all(|kind| *kind == kinds[0]), "{width}x{height}, seed {seed}: {kinds:?}");
+                    let below = tokens[(y + 1) % height * width] / 4;
+                    assert_eq!(below, (kinds[0] + 1) % 4, "{width}x{height}, seed {seed}, below row {y}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_quilt_is_no_copy_and_depends_on_the_seed() {
+        // Every token once: a copy would show.
+        let layout = Layout { tokens: (0..16).collect(), columns: 4, rows: 4, wraps: true };
+        let grid = grid(16, 16, Wrap::BOTH);
+        let tokens = quilted(&layout, grid, 1);
+        let shift = |x: usize, y: usize| {
+            let token = tokens[y * 16 + x] as usize;
+            ((token % 4 + 4 - x % 4) % 4, (token / 4 + 4 - y % 4) % 4)
+        };
+        let shifts: std::collections::BTreeSet<_> = (0..256).map(|at| shift(at % 16, at / 16)).collect();
+        assert!(shifts.len() > 2, "all blocks come from {} offsets", shifts.len());
+        assert_ne!(tokens, quilted(&layout, grid, 2));
+        assert_eq!(tokens, quilted(&layout, grid, 1));
+    }
+
+    #[test]
+    fn what_is_known_stays_and_is_fitted() {
+        let grid = grid(12, 12, Wrap::NONE);
+        let layout = courses(8);
+        // The known left half is shifted by two rows, which the right half must follow.
+        let known = |at: usize| (at % 12 < 6).then(|| layout.at((at % 12) as i32, (at / 12) as i32 + 2));
+        let mut tokens: Vec<Option<u32>> = (0..144).map(known).collect();
+        let before = tokens.clone();
+        let wanted: Vec<bool> = tokens.iter().map(Option::is_none).collect();
+        Quilt::new(&layout, &distances(), grid, 5).fill(&mut tokens, &wanted);
+        for at in 0..144 {
+            let kind = |at: usize| tokens[at].map(|token| token / 4);
+            assert_eq!(kind(at), kind(at / 12 * 12), "at {at}");
+            assert!(before[at].is_none() || before[at] == tokens[at], "at {at}");
+        }
+    }
+
+    #[test]
+    fn layouts_smaller_than_a_block_and_cut_outs_work() {
+        for (columns, rows, wraps) in [(1, 1, true), (1, 1, false), (3, 2, false), (2, 3, true), (5, 9, false)] {
+            let tokens = (0..columns * rows).map(|token| token as u32 % 16).collect();
+            let layout = Layout { tokens, columns, rows, wraps };
+            for wrap in [Wrap::BOTH, Wrap::NONE] {
+                assert_eq!(quilted(&layout, grid(9, 5, wrap), 3).len(), 45);
+            }
+        }
+    }
+}
