@@ -15,8 +15,10 @@ use crate::model::{Grid, Layout, TokenDistances};
 const BLOCK: i32 = 4;
 /// What a block that continues its surroundings counts in excess, in mean distances of two tokens.
 const CONTINUES: f32 = 3.0;
-/// Largest random difference of two equal fits, in mean distances.
+/// Largest random difference of two equal fits in a texture, in mean distances.
 const CHANCE: f32 = 0.02;
+/// The same in a piece of a surface: pieces with equal surroundings must differ, as the edges of Wang tiles do.
+const CHANCE_IN_PIECES: f32 = 0.12;
 
 /// A grid that is being filled.
 pub(super) struct Quilt<'a> {
@@ -24,6 +26,7 @@ pub(super) struct Quilt<'a> {
     distances: &'a TokenDistances,
     grid: Grid,
     seed: u64,
+    chance: f32,
     /// Where in the layout each token came from, if it did.
     origins: Vec<Option<[i32; 2]>>,
 }
@@ -31,7 +34,12 @@ pub(super) struct Quilt<'a> {
 impl<'a> Quilt<'a> {
     /// A quilt of `layout` on one item of `grid`.
     pub fn new(layout: &'a Layout, distances: &'a TokenDistances, grid: Grid, seed: u64) -> Self {
-        Self { layout, distances, grid, seed, origins: vec![None; grid.positions()] }
+        Self { layout, distances, grid, seed, chance: CHANCE, origins: vec![None; grid.positions()] }
+    }
+
+    /// The same for a piece of a surface, which is small and has much around it.
+    pub fn of_piece(layout: &'a Layout, distances: &'a TokenDistances, grid: Grid, seed: u64) -> Self {
+        Self { chance: CHANCE_IN_PIECES, ..Self::new(layout, distances, grid, seed) }
     }
 
     /// Fills the places of `tokens` that `wanted` names; other places with a token are what they must fit.
@@ -77,7 +85,7 @@ impl<'a> Quilt<'a> {
         let mut best = ([0, 0], f32::INFINITY);
         for from in (0..down).flat_map(|y| (0..across).map(move |x| [x, y])) {
             let chance = unit(random_words(self.seed, Stream::Layout, number, (from[1] * across + from[0]) as u32)[0]);
-            let misfit = self.misfit(&known, from) + CHANCE * chance;
+            let misfit = self.misfit(&known, from) + self.chance * chance;
             if misfit < best.1 {
                 best = (from, misfit);
             }

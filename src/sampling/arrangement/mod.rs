@@ -144,7 +144,7 @@ impl Cells {
         let known = |token| self.stitched.get(&home(token)?).copied();
         let mut tokens: Vec<Option<u32>> = window.tokens().map(known).collect();
         let seed = piece.number(self.recipe.seed);
-        Quilt::new(layout, model.token_distances(), window.grid(), seed).fill(&mut tokens, &wanted);
+        Quilt::of_piece(layout, model.token_distances(), window.grid(), seed).fill(&mut tokens, &wanted);
         Some(tokens)
     }
 
