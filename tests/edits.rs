@@ -239,7 +239,7 @@ fn an_edit_has_no_seam_while_a_pasted_piece_has_one() {
     }
     let (edited, pasted) = (edited / cases, pasted / cases);
     println!("across the border of the mask, over other borders of cells: edited {edited:.2}, pasted {pasted:.2}");
-    assert!(edited < 1.25, "an edit continues what is around it: {edited}");
+    assert!(edited < 1.2, "an edit continues what is around it: {edited}");
     assert!(pasted > edited + 0.08, "the measure sees a seam: {pasted} against {edited}");
 }
 

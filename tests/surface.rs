@@ -84,7 +84,7 @@ fn cells_of_a_surface_fit_while_other_textures_do_not() {
     }
     let (fit, apart) = (fit / classes.len() as f64, apart / classes.len() as f64);
     println!("across the border of two cells, over other borders of tokens: {fit:.2}; two textures: {apart:.2}");
-    assert!(fit < 1.3, "cells continue each other: {fit}");
+    assert!(fit < 1.15, "cells continue each other: {fit}");
     assert!(apart > 1.4 * fit, "the measure sees a border: {apart}");
 }
 

@@ -20,6 +20,15 @@ const CHANCE: f32 = 0.02;
 /// The same in a piece of a surface: pieces with equal surroundings must differ, as the edges of Wang tiles do.
 const CHANCE_IN_PIECES: f32 = 0.12;
 
+/// A token that a block must fit.
+struct Known {
+    /// Offset from the corner of the block.
+    at: [i32; 2],
+    token: u32,
+    /// Where in the layout it came from, if it did.
+    origin: Option<[i32; 2]>,
+}
+
 /// A grid that is being filled.
 pub(super) struct Quilt<'a> {
     layout: &'a Layout,
@@ -71,11 +80,11 @@ impl<'a> Quilt<'a> {
 
     /// Where in the layout a block is taken from.
     fn best_fit(&self, tokens: &[Option<u32>], corner: [i32; 2], size: [i32; 2], number: u32) -> [i32; 2] {
-        // What is known around the block and in it, by its offset.
-        let known: Vec<([i32; 2], u32, Option<[i32; 2]>)> = cells(size, 1)
+        // Around the block and in it.
+        let known: Vec<Known> = cells(size, 1)
             .filter_map(|at| {
                 let place = self.place([corner[0] + at[0], corner[1] + at[1]])?;
-                Some((at, tokens[place]?, self.origins[place]))
+                Some(Known { at, token: tokens[place]?, origin: self.origins[place] })
             })
             .collect();
         let layout = self.layout;
@@ -94,12 +103,12 @@ impl<'a> Quilt<'a> {
     }
 
     /// Mean distance between what is known and what the layout has there, for a block from `from`.
-    fn misfit(&self, known: &[([i32; 2], u32, Option<[i32; 2]>)], from: [i32; 2]) -> f32 {
+    fn misfit(&self, known: &[Known], from: [i32; 2]) -> f32 {
         if known.is_empty() {
             return 0.0;
         }
         let (mut sum, mut continued) = (0.0, 0);
-        for (at, token, origin) in known {
+        for Known { at, token, origin } in known {
             let here = [from[0] + at[0], from[1] + at[1]];
             sum += self.distances.between(*token, self.layout.at(here[0], here[1]));
             continued += usize::from(origin.is_some_and(|origin| self.same(origin, here)));
