@@ -10,13 +10,16 @@ use bevy_discon::reference::GeneratedTexture;
 use bevy_discon::sampling::{Blend, Recipe, RecipeError, Tiling, TokenMask, continue_plan, count, plan};
 
 fn tiny(fusion: Fusion) -> Model {
-    let config = ModelConfig { fusion, ..ModelConfig::tiny(&["brick", "moss"]) };
+    let config = ModelConfig { fusion, layout_tokens: 8 * 16, ..ModelConfig::tiny(&["brick", "moss"]) };
     let mut model = Model::new(&config, None, 1).expect("the tiny preset is valid");
     common::randomise(&mut model);
     let classes = model.discon.styles.classes;
     for (index, class) in model.weights.get_mut(classes).iter_mut().enumerate() {
         *class = (index % 2) as f32;
     }
+    let layouts = model.discon.layouts.clone().expect("there are layouts");
+    *model.weights.get_mut(layouts.tokens) = (0..128).map(|at| (at * 37 % 64) as f32).collect();
+    *model.weights.get_mut(layouts.shapes) = [4.0, 4.0, 1.0].repeat(8);
     Model::new(&config, Some(model.weights), 0).expect("the tiny preset is valid")
 }
 
@@ -26,7 +29,8 @@ fn bundled() -> Model {
 
 fn recipe(width: u32, height: u32) -> Recipe {
     let recipe = Recipe::new("moss").with_size(width, height).with_seed(11);
-    Recipe { token_rounds: 3, latent_rounds: 2, flow_steps: 2, ..recipe }
+    // Half of the tokens from a layout, so that both kinds are looked at.
+    Recipe { token_rounds: 3, latent_rounds: 2, flow_steps: 2, layout_share: 0.5, ..recipe }
 }
 
 fn run(model: &Model, recipe: &Recipe) -> GeneratedTexture {

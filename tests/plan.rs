@@ -156,3 +156,54 @@ fn the_bundled_size_stays_within_sixty_gigaflop() {
         assert!((20e9..60e9).contains(&(total as f64)), "{name}: {total}");
     }
 }
+
+/// A model whose layouts show where a token came from: each has tokens of its own.
+fn model_with_layouts() -> Model {
+    let config = ModelConfig { layout_tokens: 8 * 8, ..ModelConfig::tiny(&["brick", "moss"]) };
+    let mut model = Model::new(&config, None, 1).expect("the tiny preset is valid");
+    let (styles, layouts) = (model.discon.styles.clone(), model.discon.layouts.clone().expect("there are layouts"));
+    *model.weights.get_mut(layouts.tokens) = (0..64).map(|token| token as f32).collect();
+    *model.weights.get_mut(layouts.shapes) = [2.0, 4.0, 1.0].repeat(8);
+    *model.weights.get_mut(styles.classes) = vec![0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0];
+    model
+}
+
+#[test]
+fn a_layout_gives_all_tokens_but_those_that_the_prior_samples() {
+    let model = model_with_layouts();
+    let mask = model.discon.config.mask_token();
+    for (share, open) in [(0.0, 256), (0.25, 192), (0.9, 26), (1.0, 0)] {
+        let recipe = Recipe { layout_share: share, ..Recipe::new("moss") };
+        let plan = plan(&model, &recipe).expect("the recipe is valid");
+        let masked = plan.inputs.tokens.iter().filter(|token| **token == mask).count();
+        assert_eq!((masked, plan.inputs.token_order.len()), (open, open), "share {share}");
+        assert!(plan.inputs.token_order.iter().all(|position| plan.inputs.tokens[*position as usize] == mask));
+        // Moss has the last four layouts.
+        assert!(plan.inputs.tokens.iter().all(|token| (32..=mask).contains(token)), "share {share}");
+        let rounds = plan.shape.steps.iter().filter(|step| matches!(step, Step::TokenRound { .. })).count();
+        assert_eq!(rounds == 0, open == 0, "share {share}");
+    }
+    let of_row = Recipe { layout: Some(6), layout_share: 1.0, ..Recipe::new("moss") };
+    let tokens = plan(&model, &of_row).expect("the recipe is valid").inputs.tokens;
+    assert!(tokens.iter().all(|token| (48..56).contains(token)));
+    let other = plan(&model, &of_row.clone().with_seed(1)).expect("the recipe is valid").inputs.tokens;
+    assert_ne!(tokens, other, "another seed is another quilt");
+    let message = plan(&model, &Recipe { layout: Some(8), ..of_row }).expect_err("there are eight rows").to_string();
+    assert!(message.contains("layout") && message.contains("below 8"), "{message}");
+}
+
+#[test]
+fn edits_and_blends_have_the_layouts_of_their_classes() {
+    let model = model_with_layouts();
+    let whole = Recipe { layout_share: 1.0, ..Recipe::new("brick") };
+    let blended = whole.clone().with_blend(Blend::from_uv(&whole, "moss", |u, _| if u < 0.5 { 1.0 } else { 0.0 }));
+    let tokens = plan(&model, &blended).expect("the recipe is valid").inputs.tokens;
+    assert!((0..256).all(|at| (tokens[at] >= 32) == (at % 16 < 8)));
+    let mask = TokenMask::from_uv(&whole, |u, v| u > 0.5 && v > 0.75);
+    let count = mask.cells.len();
+    let edited = plan(&model, &whole.clone().with_edit_of("moss", mask, 3)).expect("the recipe is valid");
+    let pass = &edited.shape.passes[1];
+    let given = &edited.inputs.lists[pass.given_tokens.start as usize..pass.given_tokens.end as usize];
+    assert_eq!((given.len(), pass.tokens.len()), (count, 0));
+    assert!(given.iter().all(|token| (32..64).contains(token)), "{given:?}");
+}
