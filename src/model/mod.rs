@@ -17,6 +17,7 @@ pub mod token_prior;
 pub mod tokenizer;
 pub mod trunk;
 pub mod weights;
+mod weights_error;
 
 pub use config::{
     ConfigError, Fusion, HeadConfig, HeadMixing, LocalConfig, ModelConfig, TOKEN_PIXELS, TokenizerConfig, TrunkConfig,

@@ -1,6 +1,6 @@
 //! What each cell of a texture is conditioned on: classes and styles, mixed by blends and replaced by edits.
 
-use super::plan::{choose_style_row, condition_row};
+use super::condition::{choose_style_row, condition_row};
 use super::recipe::Recipe;
 use super::recipe_parts::Edit;
 use super::structure::Material;

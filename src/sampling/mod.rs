@@ -1,6 +1,7 @@
 //! Decisions of a generation, without tensors: recipes, plans, schedules and random numbers, and the loop over a plan.
 
 pub mod arrangement;
+pub mod condition;
 pub mod cost;
 
 pub mod curated;

@@ -2,9 +2,8 @@
 
 use super::pass::{PassShape, cells_differ, passes};
 use super::recipe::{Recipe, RecipeError};
-use super::schedule::choose_style;
+use super::rng::seed_of_class;
 use super::structure::Stitched;
-use crate::model::style::standardise;
 use crate::model::{Grid, Model};
 use std::ops::Range;
 
@@ -261,66 +260,4 @@ fn plan_from(model: &Model, recipe: &Recipe, first: Option<usize>) -> Plan {
         latent_temperature: recipe.latent_temperature,
     };
     Plan { shape, inputs }
-}
-
-/// Seed of a class's random numbers: with equal noise, all classes would show the same blotches at the same places, and have
-/// their styles from the same sources.
-pub(super) fn seed_of_class(seed: u64, class: &str) -> u64 {
-    let mut first = [0; 8];
-    first.copy_from_slice(&blake3::hash(class.as_bytes()).as_bytes()[..8]);
-    seed ^ u64::from_le_bytes(first)
-}
-
-/// The condition of `class` with `style`, and the empty condition below it: `(2, condition_width)`.
-pub fn condition_rows(model: &Model, class: usize, style: &[f32]) -> Vec<f32> {
-    let mut rows = condition_row(model, &[(class, 1.0)], style);
-    rows.resize(2 * rows.len(), 0.0);
-    rows
-}
-
-/// The condition of a mixture of classes with `style`: `(1, condition_width)`.
-pub(super) fn condition_row(model: &Model, classes: &[(usize, f32)], style: &[f32]) -> Vec<f32> {
-    let config = &model.discon.config;
-    let mut row = vec![0.0; config.condition_width()];
-    for (class, share) in classes {
-        row[*class] += share;
-    }
-    let standard = model.weights.get(model.discon.styles.standard);
-    let start = config.classes.len();
-    row[start..start + style.len()].copy_from_slice(&standardise(style, standard));
-    row
-}
-
-/// A style of `class` that `seed` chooses; zeros for a model without styles of the class.
-pub(super) fn choose_style_row(model: &Model, class: usize, seed: u64) -> Vec<f32> {
-    let config = &model.discon.config;
-    let classes = model.weights.get(model.discon.styles.classes);
-    let of_class: Vec<u32> =
-        (0..config.styles as u32).filter(|index| classes[*index as usize] as usize == class).collect();
-    match choose_style(&of_class, seed_of_class(seed, &config.classes[class])) {
-        Some((first, second, share)) => {
-            let (first, second) = (bank_row(model, first), bank_row(model, second));
-            first.iter().zip(second).map(|(a, b)| a + share * (b - a)).collect()
-        }
-        None => vec![0.0; config.style_width()],
-    }
-}
-
-fn bank_row(model: &Model, index: u32) -> &[f32] {
-    let width = model.discon.config.style_width();
-    &model.weights.get(model.discon.styles.rows)[index as usize * width..(index as usize + 1) * width]
-}
-
-impl Recipe {
-    /// The style that the recipe gives, or that a seed chooses, in latent units: `2D` numbers. The recipe must be valid.
-    pub fn style_in(&self, model: &Model) -> Vec<f32> {
-        match (&self.style_row, self.style) {
-            (Some(row), _) => row.clone(),
-            (None, Some(index)) => bank_row(model, index).to_vec(),
-            (None, None) => {
-                let class = model.discon.config.classes.iter().position(|name| *name == self.class).unwrap_or(0);
-                choose_style_row(model, class, self.style_seed.unwrap_or(self.seed))
-            }
-        }
-    }
 }

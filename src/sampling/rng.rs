@@ -66,6 +66,14 @@ pub fn normal(words: [u32; 4]) -> f32 {
     (sum as f32 - 262_140.0) * (1.0 / 53_509.95)
 }
 
+/// Seed of a class's random numbers: with equal noise, all classes would show the same blotches at the same places, and have
+/// their styles from the same sources.
+pub(super) fn seed_of_class(seed: u64, class: &str) -> u64 {
+    let mut first = [0; 8];
+    first.copy_from_slice(&blake3::hash(class.as_bytes()).as_bytes()[..8]);
+    seed ^ u64::from_le_bytes(first)
+}
+
 /// A number below `limit` for a seed, stream and index; `limit` must not be 0.
 pub fn below(seed: u64, stream: Stream, index: u32, limit: u32) -> u32 {
     ((u64::from(random_words(seed, stream, 0, index)[0]) * u64::from(limit)) >> 32) as u32

@@ -1,10 +1,9 @@
 //! What stage 1 starts from: the tokens that layouts of the model's bank give, see [`super::quilt`].
 
 use super::mixture::Mixture;
-use super::plan::seed_of_class;
 use super::quilt::Quilt;
 use super::recipe::Recipe;
-use super::rng::{Stream, below};
+use super::rng::{Stream, below, seed_of_class};
 use super::schedule::generation_order;
 use crate::model::{Grid, Layout, Model};
 
@@ -24,7 +23,8 @@ pub(super) struct Material<'a> {
 pub(super) struct Stitched {
     /// Tokens before the first edit as far as they are known, the open ones left out.
     start: Vec<Option<u32>>,
-    /// All tokens of the texture, the open ones too, and those after each edit; none where there is no layout.
+    /// Stitched tokens of the texture and of each edit at the positions that it makes, the open ones too; other positions
+    /// hold anything. None where there is no layout.
     passes: Vec<Option<Vec<u32>>>,
 }
 

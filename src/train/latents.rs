@@ -1,6 +1,7 @@
 //! Second stage: latents of all pictures, their styles, the codebook and the tokens.
 
 use super::TrainError;
+use super::bank::{declare_bank, fill_layouts, fill_styles};
 use super::batches::SMALL_BATCH;
 use super::codebook::{build_codebook, token_quality};
 use super::images::{Flip, Version};
@@ -10,7 +11,7 @@ use super::rng::Rng;
 use super::run::Session;
 use super::workers::values;
 use crate::model::style::{normalise, standardise, style_of};
-use crate::model::{Discon, Grid, Layout, Ops, TOKEN_PIXELS, Weights, Wrap};
+use crate::model::{Grid, Ops, TOKEN_PIXELS, Wrap};
 use std::time::Instant;
 
 /// Name of the stage in metrics and files.
@@ -74,7 +75,7 @@ pub fn prepare(session: &mut Session) -> Result<Latents, TrainError> {
     encode(session, &mut latents);
     latents.visibility = visibility(session, &latents);
     rescale(session, &mut latents);
-    fill_bank(session, &latents);
+    fill_styles(session, &latents);
     let perplexity = build_codebook(session, &mut latents);
     fill_layouts(session, &latents);
     // Runs that count steps instead of time must not depend on how long this took.
@@ -127,28 +128,6 @@ fn window(version: &Version, flip: Flip, texture: usize) -> ((usize, usize), usi
     let mut rng = Rng::new(&[0x9ba5, texture as u64, version.side as u64, flips[0], flips[1]]);
     let corner = (rng.below(TOKEN_PIXELS), rng.below(TOKEN_PIXELS));
     (corner, if version.wraps { version.side } else { version.side - TOKEN_PIXELS })
-}
-
-/// Declares the model again with room for the styles and layouts of `grids`; the other values stay.
-fn declare_bank(session: &mut Session, grids: &[TokenGrid]) -> Result<(), TrainError> {
-    let mut config = session.model.config.clone();
-    let bank = || grids.iter().filter(|grid| grid.in_bank);
-    config.styles = bank().count();
-    config.layout_tokens = match session.options.token_pairs {
-        None => bank().map(|grid| grid.side * grid.side).sum(),
-        // Pairs are numbered otherwise than single tokens.
-        Some(_) => 0,
-    };
-    let (model, table) = Discon::declare(&config)?;
-    let mut weights = Weights::fresh(&table, session.options.seed);
-    for (id, spec) in table.iter() {
-        let before = session.table.find(&spec.name).filter(|before| session.table.spec(*before).shape == spec.shape);
-        if let Some(before) = before {
-            *weights.get_mut(id) = std::mem::take(session.weights.get_mut(before));
-        }
-    }
-    (session.model, session.table, session.weights) = (model, table, weights);
-    Ok(())
 }
 
 fn encode(session: &Session, latents: &mut Latents) {
@@ -212,43 +191,6 @@ fn rescale(session: &mut Session, latents: &mut Latents) {
         }
     }
     *session.weights.get_mut(session.model.styles.scale) = scale;
-}
-
-/// Style rows, their classes and how to standardise them.
-fn fill_bank(session: &mut Session, latents: &Latents) {
-    let bank = session.model.styles.clone();
-    let width = session.model.config.style_width();
-    let rows: Vec<&TokenGrid> = latents.grids.iter().filter(|grid| grid.in_bank).collect();
-    let classes = rows.iter().map(|grid| session.data.textures[grid.texture].class as f32).collect();
-    *session.weights.get_mut(bank.classes) = classes;
-    *session.weights.get_mut(bank.rows) =
-        rows.iter().flat_map(|grid| grid.bank_style.as_ref().unwrap_or(&grid.style).clone()).collect();
-    if session.options.start.is_some() {
-        return;
-    }
-    let count = rows.len().max(1) as f32;
-    let mut standard = vec![0.0f32; 2 * width];
-    for column in 0..width {
-        let mean = rows.iter().map(|grid| grid.style[column]).sum::<f32>() / count;
-        let variance = rows.iter().map(|grid| (grid.style[column] - mean).powi(2)).sum::<f32>() / count;
-        standard[column] = mean;
-        standard[width + column] = 1.0 / variance.sqrt().max(1e-3);
-    }
-    *session.weights.get_mut(bank.standard) = standard;
-}
-
-/// Token grids of the bank's pictures.
-fn fill_layouts(session: &mut Session, latents: &Latents) {
-    let Some(bank) = session.model.layouts.clone() else { return };
-    let (mut tokens, mut shapes) = (Vec::new(), Vec::new());
-    for grid in latents.grids.iter().filter(|grid| grid.in_bank) {
-        let own = latents.tokens[grid.first..grid.first + grid.side * grid.side].to_vec();
-        let layout = Layout { tokens: own, columns: grid.side, rows: grid.side, wraps: grid.wraps };
-        tokens.extend(layout.tokens.iter().map(|token| *token as f32));
-        shapes.extend(layout.shape());
-    }
-    *session.weights.get_mut(bank.tokens) = tokens;
-    *session.weights.get_mut(bank.shapes) = shapes;
 }
 
 /// Pixel change per unit of every channel, times the channel's average deviation inside a picture.

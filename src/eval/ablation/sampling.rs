@@ -8,7 +8,7 @@ use crate::eval::generate::{Detail, Sample, decode_latents, generate, sample_tok
 use crate::model::{Model, Ops, TOKEN_PIXELS, Wrap};
 use crate::native::LOOPS;
 use crate::reference::{CpuOps, CpuTensor};
-use crate::sampling::plan::condition_rows;
+use crate::sampling::condition::condition_rows;
 use crate::sampling::{Plan, Recipe, Step, plan};
 use crate::train::dataset::Dataset;
 use crate::train::images::Flip;
