@@ -30,26 +30,17 @@ fn random(count: usize, seed: u64) -> Vec<f32> {
 trait Executor: Learner {
     /// A parameter as input of an operation.
     fn input(&mut self, id: ParamId) -> Self::Tensor;
-    fn read(&self, x: &Self::Tensor) -> Vec<f32>;
 }
 
 impl Executor for TrainOps {
     fn input(&mut self, id: ParamId) -> Tensor<2> {
         self.parameter(id)
     }
-
-    fn read(&self, x: &Tensor<2>) -> Vec<f32> {
-        values(x.clone())
-    }
 }
 
 impl Executor for TapeOps {
     fn input(&mut self, id: ParamId) -> Self::Tensor {
         self.parameter(id)
-    }
-
-    fn read(&self, x: &Self::Tensor) -> Vec<f32> {
-        self.values(x).to_vec()
     }
 }
 

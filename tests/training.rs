@@ -6,13 +6,14 @@ use bevy_discon::model::{
     Activation, AttentionLayout, Discon, Grid, Init, Model, ModelConfig, Ops, ParamId, ParamTable, Role, Weights, Wrap,
 };
 use bevy_discon::reference::CpuOps;
+use bevy_discon::train::adversary::Adversarial;
 use bevy_discon::train::batches::{Source, Split};
 use bevy_discon::train::corruption::Corruption;
 use bevy_discon::train::dataset::DataOptions;
 use bevy_discon::train::ops::TrainOps;
 use bevy_discon::train::params::{AdamW, ParamSet};
 use bevy_discon::train::rng::Rng;
-use bevy_discon::train::run::{Options, PRIOR_SHARE, Session, run};
+use bevy_discon::train::run::{Options, PRIOR_SHARE, RATE, Session, run};
 use bevy_discon::train::workers::{gradients, values};
 use bevy_discon::train::{latents, prior, tokenizer};
 use burn::tensor::{Device, Tensor};
@@ -235,6 +236,8 @@ fn options(folder: &Path, steps: u64) -> Options {
         seconds_per_step: Some(1.0),
         stop_after: Some(steps),
         corruption: Corruption::default(),
+        rate: RATE,
+        adversarial: Adversarial { textures: 6, ..Adversarial::default() },
         token_pairs: None,
     }
 }

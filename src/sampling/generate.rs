@@ -170,6 +170,8 @@ fn latent_round<O: SampleOps>(ops: &mut O, model: &Discon, shape: &PlanShape, pa
             let unguided = model.head.velocity(ops, &x, &time, without, pass.grid);
             velocity = ops.flow_step(&velocity, &velocity, &unguided, guidance_step(shape));
         }
+        ops.tap("flow.point", &x);
+        ops.tap("flow.velocity", &velocity);
         x = ops.flow_step(&x, &velocity, previous.as_ref().unwrap_or(&velocity), step);
         previous = Some(velocity);
     }

@@ -29,7 +29,7 @@ pub use arrangement::{
 };
 pub use cost::{Cost, count};
 pub use curated::{CuratedError, CuratedList, RecipeDigest};
-pub use flow::FlowStep;
+pub use flow::{FlowStep, GAIN, START, flow_steps};
 pub use generate::{LATENT_LIMIT, SampleOps, Stage, decode_coarse, run_step};
 pub use maps::{MapKind, MapRules};
 pub use pass::PassShape;

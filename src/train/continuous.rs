@@ -1,6 +1,7 @@
 //! Third stage, second network: the continuous model and its flow head.
 
 use super::TrainError;
+use super::adversary::{Adversary, Push};
 use super::batches::{Batch, Source, Split};
 use super::kmeans::neighbours;
 use super::latents::Latents;
@@ -211,7 +212,14 @@ impl Stage for Continuous {
         let mut pace = Pace::new(session, STAGE, budget, &set);
         let mut losses = Mean::default();
         let mut sampled = Instant::now();
+        let mut adversary = None;
+        let has_adversary = Adversary::is_wanted(session);
         while pace.goes_on(&set) {
+            let progress = set.seconds / budget;
+            if adversary.is_none() && has_adversary && progress >= session.options.adversarial.from {
+                adversary = Some(Adversary::open(session, latents, &set, &mut shares)?);
+            }
+            let mut push = adversary.as_mut().map(|adversary| adversary.step(&set, &mut shares));
             let (error, gradients) = shares.step(&set, |share, ops| {
                 let mut rng = Rng::new(&[session.options.seed, 0xc097, set.step, share as u64]);
                 let batch = setting.source.draw_share(&mut rng, set.step, Split::Training, SHARES);
@@ -219,16 +227,24 @@ impl Stage for Continuous {
                 setting.loss(ops, &batch, &problem)
             });
             losses.add(error);
-            let rate = learning_rate(set.step, set.seconds / budget, 1e-3, 2e-5);
+            let gradients = match (&mut adversary, &mut push) {
+                (Some(adversary), Some(push)) => adversary.blend(push, gradients),
+                _ => gradients,
+            };
+            let rate = learning_rate(set.step, progress, session.options.rate, 2e-5);
             let norm = set.update(gradients, rate, &AdamW::GENERATOR);
             pace.guard(norm)?;
             if pace.tick(&mut set, losses.value()) {
-                let numbers = [
+                let mut numbers = vec![
                     ("loss", losses.take()),
                     ("check_loss", setting.check(&set, executor(false))),
                     ("rate", rate),
                     ("norm", norm),
                 ];
+                if let (Some(adversary), Some(Push { scores, .. })) = (&mut adversary, push) {
+                    numbers.extend([("score_sampled", scores[0]), ("score_real", scores[1])]);
+                    adversary.save()?;
+                }
                 session.metrics.record(STAGE, set.step, set.seconds, &numbers)?;
                 set.save(&session.checkpoint(STAGE))?;
                 let model = session.publish(&set)?;

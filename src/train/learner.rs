@@ -28,6 +28,12 @@ pub trait Learner: Ops {
     /// found and target `(R, D)`, weights `(D)`.
     fn weighted_square_error(&mut self, found: &Self::Tensor, target: &[f32], weights: &[f32]) -> Self::Loss;
 
+    /// The sum of the products of `x` and `gradient`, of equal shapes: a loss whose gradient at `x` is computed elsewhere.
+    fn inner_product(&mut self, x: &Self::Tensor, gradient: &[f32]) -> Self::Loss;
+
+    /// Values of a matrix, row-major.
+    fn read(&self, x: &Self::Tensor) -> Vec<f32>;
+
     /// The number.
     fn value(&self, loss: &Self::Loss) -> f32;
 
@@ -65,6 +71,15 @@ impl Learner for TrainOps {
         let target = self.constant(target, [rows, width]);
         let weights = self.constant(weights, [1, width]);
         ((found.clone() - target).square() * weights).sum().div_scalar(rows as f32)
+    }
+
+    fn inner_product(&mut self, x: &Tensor<2>, gradient: &[f32]) -> Tensor<1> {
+        let gradient = self.constant(gradient, x.dims());
+        (x.clone() * gradient).sum()
+    }
+
+    fn read(&self, x: &Tensor<2>) -> Vec<f32> {
+        values(x.clone())
     }
 
     fn value(&self, loss: &Tensor<1>) -> f32 {

@@ -1,5 +1,6 @@
 //! The trainer: from a folder of textures to `model.safetensors` and `config.ron`.
 
+pub mod adversary;
 pub mod bank;
 pub mod batches;
 pub mod codebook;

@@ -1,5 +1,6 @@
 //! One run: its options, what all stages share, and their order.
 
+use super::adversary::Adversarial;
 use super::continuous::Continuous;
 use super::corruption::Corruption;
 use super::dataset::{DataOptions, Dataset};
@@ -22,6 +23,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 const START_PREFIXES: &[&str] = &["tokenizer.", "styles.scale", "styles.standard", "prior.", "mar.", "head."];
 /// Default share of the generators' time for the token prior: its steps are cheaper and it stops gaining sooner.
 pub const PRIOR_SHARE: f64 = 0.3;
+
+/// Default of the continuous model's highest learning rate.
+pub const RATE: f32 = 1e-3;
 
 /// What to train.
 #[derive(Clone, Debug)]
@@ -54,6 +58,10 @@ pub struct Options {
     pub stop_after: Option<u64>,
     /// What is done to the inputs of the generators.
     pub corruption: Corruption,
+    /// Highest learning rate of the continuous model.
+    pub rate: f32,
+    /// The late adversarial part of the continuous model.
+    pub adversarial: Adversarial,
     /// Codes of each of two tokens per position, see [`super::pairs`]; `None` for one token.
     pub token_pairs: Option<usize>,
 }

@@ -1,6 +1,7 @@
 //! Where a generator's stage is trained: on the graphics card, or on the processor.
 
 use super::TrainError;
+use super::adversary::with_critic;
 use super::latents::Latents;
 use super::learner::Learner;
 use super::ops::TrainOps;
@@ -33,7 +34,7 @@ pub trait Stage {
 /// See [`Stage::train`].
 pub fn train<S: Stage>(task: Task) -> Result<(), TrainError> {
     let session = task.session;
-    let count = session.table.len();
+    let count = with_critic(&session.table, session.model.config.classes.len()).len();
     if session.options.gpu {
         let device = |records| if records { session.device.clone().autodiff() } else { session.device.clone() };
         return S::train(task, |records| TrainOps::new(device(records), count));

@@ -75,6 +75,17 @@ impl Learner for TapeOps {
         self.loss(found, gradient, (total * f64::from(scale)) as f32)
     }
 
+    fn inner_product(&mut self, x: &TapeTensor, gradient: &[f32]) -> TapeLoss {
+        let products = self.nodes[x.index].values.iter().zip(gradient).map(|(x, y)| f64::from(*x) * f64::from(*y));
+        let value = products.sum::<f64>() as f32;
+        let gradient = self.pool.copy(gradient);
+        self.loss(x, gradient, value)
+    }
+
+    fn read(&self, x: &TapeTensor) -> Vec<f32> {
+        self.values(x).to_vec()
+    }
+
     fn value(&self, loss: &TapeLoss) -> f32 {
         loss.value
     }
