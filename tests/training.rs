@@ -15,7 +15,7 @@ use bevy_discon::train::params::{AdamW, ParamSet};
 use bevy_discon::train::rng::Rng;
 use bevy_discon::train::run::{Options, PRIOR_SHARE, RATE, Session, run};
 use bevy_discon::train::workers::{gradients, values};
-use bevy_discon::train::{latents, prior, tokenizer};
+use bevy_discon::train::{continuous, latents, prior, tokenizer};
 use burn::tensor::{Device, Tensor};
 use std::path::Path;
 
@@ -237,15 +237,18 @@ fn options(folder: &Path, steps: u64) -> Options {
         stop_after: Some(steps),
         corruption: Corruption::default(),
         rate: RATE,
-        adversarial: Adversarial { textures: 6, ..Adversarial::default() },
+        adversarial: Adversarial { from: 0.1, textures: 6, ..Adversarial::default() },
         token_pairs: None,
     }
 }
 
 fn checkpoint(options: &Options, stage: &str) -> ParamSet {
     let session = Session::open(options.clone()).expect("session");
-    let prefixes: &[&str] =
-        if stage == prior::STAGE { prior::PREFIXES } else { &["tokenizer.encoder.", "tokenizer.decoder."] };
+    let prefixes: &[&str] = match stage {
+        prior::STAGE => prior::PREFIXES,
+        continuous::STAGE => continuous::PREFIXES,
+        _ => &["tokenizer.encoder.", "tokenizer.decoder."],
+    };
     let mut set = ParamSet::new(&session.table, &session.weights, prefixes);
     assert!(set.load(&session.checkpoint(stage)).expect("a readable checkpoint"), "`{stage}` has a checkpoint");
     set
@@ -262,7 +265,7 @@ fn a_resumed_run_equals_an_unbroken_one() {
     for _ in 0..3 {
         run(options(twice.path(), 5)).expect("a run");
     }
-    for stage in [tokenizer::STAGE, prior::STAGE] {
+    for stage in [tokenizer::STAGE, prior::STAGE, continuous::STAGE] {
         let (a, b) = (checkpoint(&options(once.path(), 1), stage), checkpoint(&options(twice.path(), 1), stage));
         assert_eq!((a.step, a.seconds), (10, 10.0));
         assert_eq!((b.step, b.seconds), (10, 10.0));
@@ -272,6 +275,8 @@ fn a_resumed_run_equals_an_unbroken_one() {
             assert_eq!(a.average, b.average, "{}", a.name);
         }
     }
+    let metrics = std::fs::read_to_string(once.path().join("out/metrics.csv")).expect("metrics");
+    assert!(metrics.contains(",score_sampled,"), "the critic did not join in:\n{metrics}");
     Model::load(&once.path().join("out")).expect("an exported model can be read");
 }
 

@@ -20,7 +20,7 @@ use super::shares::{SHARES, Shares};
 use super::workers::mean_gradients;
 use crate::model::{Activation, Grid, Model, ParamId, TOKEN_PIXELS, time_features};
 use crate::sampling::{FlowStep, GAIN, Recipe, START, flow_steps};
-use critic::{Critic, Judged, SCORES};
+use critic::{Critic, Judged, Pixels};
 use pool::{Pool, SIDE, Windows};
 
 /// Strength of the adversarial part, and on how many textures.
@@ -47,10 +47,6 @@ const SAMPLED_MODEL: &str = "sampled_model";
 const ITEMS: usize = 6;
 /// Tokens at each border of a window that the critic does not see: beyond it a real window has other neighbours.
 const MARGIN: usize = 1;
-/// Deviation of noise on real pixels that must not change the critic's mind, and how much it counts: a gradient penalty without
-/// second derivatives (arXiv 2501.08316).
-const NOISE: f32 = 0.03;
-const NOISE_WEIGHT: f32 = 20.0;
 /// Share of the old balance that stays in a step.
 const BALANCE_DECAY: f32 = 0.95;
 
@@ -179,10 +175,13 @@ impl<'a> Adversary<'a> {
         let scores = self.critic.scores(ops, &judged, &classes, seen(grid));
         let [rows, columns] = ops.shape(&scores);
         let loss = ops.inner_product(&scores, &vec![-1.0 / (rows * columns) as f32; rows * columns]);
-        let (pixels, of_tokens) = (ops.read(&pixels), ops.read(&of_tokens));
+        let sampled_pixels = Pixels { pixels: ops.read(&pixels), of_tokens: ops.read(&of_tokens) };
         let mut generator = Vec::new();
         ops.gradients(set, &loss, &mut generator);
-        let (critic, scores) = self.teach_critic(ops, [&pixels, &of_tokens], &real, &mut rng);
+        ops.reset();
+        let real_pixels = self.real_pixels(ops, &real, grid);
+        let (critic, scores) =
+            self.critic.gradients(ops, [&sampled_pixels, &real_pixels], &sampled.classes, seen(grid), &mut rng);
         Found { generator, critic, scores }
     }
 
@@ -238,53 +237,15 @@ impl<'a> Adversary<'a> {
         self.picture(ops, &latents, grid)
     }
 
-    /// Gradients of the critic and the mean scores of sampled and of real pictures.
-    fn teach_critic<L: Learner>(
-        &self,
-        ops: &mut L,
-        sampled: [&[f32]; 2],
-        real: &Windows,
-        rng: &mut Rng,
-    ) -> (Vec<Vec<f32>>, [f32; 2]) {
-        ops.reset();
-        self.critic.set.upload(ops, |_| true);
-        let classes = ops.indices(&real.classes);
-        let grid = Pool::grid(ITEMS);
+    /// Pixels of real windows, and those of their tokens alone.
+    fn real_pixels<L: Learner>(&self, ops: &mut L, real: &Windows, grid: Grid) -> Pixels {
         let width = real.points.len() / grid.rows();
         let relative = ops.constant(&real.points, [grid.rows(), width]);
         let styles = ops.constant(&real.styles, [grid.items, 2 * width]);
         let latents = ops.denormalise(&relative, &styles);
         let pixels = self.picture(ops, &latents, grid);
         let of_tokens = self.tokens(ops, real, grid);
-        let shape = ops.shape(&pixels);
-        let noisy: Vec<f32> = ops.read(&pixels).iter().map(|value| value + NOISE * rng.normal()).collect();
-        let noisy = ops.constant(&noisy, shape);
-        let [found, found_tokens] = sampled.map(|pixels| ops.constant(pixels, shape));
-        let grid = seen(grid);
-        let mut scores = |pixels, of_tokens| self.critic.scores(ops, &Judged { pixels, of_tokens }, &classes, grid);
-        let of_sampled = scores(&found, &found_tokens);
-        let of_real = scores(&pixels, &of_tokens);
-        let of_noisy = scores(&noisy, &of_tokens);
-        let [on_sampled, on_real, on_noisy] = [&of_sampled, &of_real, &of_noisy].map(|scores| ops.read(scores));
-        let count = on_real.len();
-        let scale = 1.0 / count as f32;
-        // Hinge losses, and the square of what noise changes; the last quarter only fills the shape.
-        let mut gradient = vec![0.0; 4 * count];
-        for at in 0..count {
-            let change = 2.0 * NOISE_WEIGHT * (on_real[at] - on_noisy[at]);
-            gradient[at] = if on_sampled[at] > -1.0 { scale } else { 0.0 };
-            gradient[count + at] = scale * (change - f32::from(u8::from(on_real[at] < 1.0)));
-            gradient[2 * count + at] = -scale * change;
-        }
-        let first = ops.join_segments(&of_sampled, &of_real, 1);
-        let second = ops.join_segments(&of_noisy, &of_noisy, 1);
-        let all = ops.join_segments(&first, &second, 1);
-        debug_assert_eq!(ops.shape(&all)[1], SCORES, "scores stand in rows of {SCORES}");
-        let loss = ops.inner_product(&all, &gradient);
-        let mut gradients = Vec::new();
-        ops.gradients(&self.critic.set, &loss, &mut gradients);
-        let mean = |scores: &[f32]| scores.iter().sum::<f32>() * scale;
-        (gradients, [mean(&on_sampled), mean(&on_real)])
+        Pixels { pixels: ops.read(&pixels), of_tokens: ops.read(&of_tokens) }
     }
 }
 
