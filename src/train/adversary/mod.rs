@@ -36,7 +36,7 @@ pub struct Adversarial {
 
 impl Default for Adversarial {
     fn default() -> Self {
-        Self { share: 0.5, from: 0.5, textures: 768 }
+        Self { share: 0.5, from: 0.5, textures: 512 }
     }
 }
 
