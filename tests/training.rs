@@ -6,7 +6,6 @@ use bevy_discon::model::{
     Activation, AttentionLayout, Discon, Grid, Init, Model, ModelConfig, Ops, ParamId, ParamTable, Role, Weights, Wrap,
 };
 use bevy_discon::reference::CpuOps;
-use bevy_discon::train::adversary::Adversarial;
 use bevy_discon::train::batches::{Source, Split};
 use bevy_discon::train::corruption::Corruption;
 use bevy_discon::train::dataset::DataOptions;
@@ -14,6 +13,7 @@ use bevy_discon::train::ops::TrainOps;
 use bevy_discon::train::params::{AdamW, ParamSet};
 use bevy_discon::train::rng::Rng;
 use bevy_discon::train::run::{Options, PRIOR_SHARE, RATE, Session, run};
+use bevy_discon::train::texture_loss::TextureLossOptions;
 use bevy_discon::train::workers::{gradients, values};
 use bevy_discon::train::{continuous, latents, prior, tokenizer};
 use burn::tensor::{Device, Tensor};
@@ -237,7 +237,7 @@ fn options(folder: &Path, steps: u64) -> Options {
         stop_after: Some(steps),
         corruption: Corruption::default(),
         rate: RATE,
-        adversarial: Adversarial { from: 0.1, textures: 6, ..Adversarial::default() },
+        texture_loss: TextureLossOptions { from: 0.1, textures: 6, ..TextureLossOptions::default() },
         token_pairs: None,
     }
 }
@@ -276,7 +276,7 @@ fn a_resumed_run_equals_an_unbroken_one() {
         }
     }
     let metrics = std::fs::read_to_string(once.path().join("out/metrics.csv")).expect("metrics");
-    assert!(metrics.contains(",score_sampled,"), "the critic did not join in:\n{metrics}");
+    assert!(metrics.contains(",texture_distance,"), "the texture loss did not join in:\n{metrics}");
     Model::load(&once.path().join("out")).expect("an exported model can be read");
 }
 

@@ -1,10 +1,10 @@
 //! Trains a model from a folder of textures: `discon-train --data DIR --preset small --out DIR --minutes N`.
 
 use bevy_discon::model::ModelConfig;
-use bevy_discon::train::adversary::Adversarial;
 use bevy_discon::train::corruption::Corruption;
 use bevy_discon::train::dataset::DataOptions;
 use bevy_discon::train::run::{Options, PRIOR_SHARE, RATE, run};
+use bevy_discon::train::texture_loss::TextureLossOptions;
 use clap::{Parser, ValueEnum};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -66,12 +66,12 @@ struct Arguments {
     /// Highest learning rate of the continuous model; less for going on from a trained one.
     #[arg(long, default_value_t = RATE)]
     rate: f32,
-    /// Weight of the critic that joins in late in the continuous model's training; 0 leaves it out.
-    #[arg(long, default_value_t = Adversarial::default().share)]
-    adversarial_share: f32,
-    /// Share of the continuous model's time after which the critic joins in.
-    #[arg(long, default_value_t = Adversarial::default().from)]
-    adversarial_from: f64,
+    /// Weight of the texture loss that joins in late in the continuous model's training; 0 leaves it out.
+    #[arg(long, default_value_t = TextureLossOptions::default().share)]
+    texture_share: f32,
+    /// Share of the continuous model's time after which it joins in.
+    #[arg(long, default_value_t = TextureLossOptions::default().from)]
+    texture_from: f64,
     /// Keep encoder and decoder of this model folder, and train the generators only.
     #[arg(long)]
     tokenizer: Option<PathBuf>,
@@ -103,11 +103,11 @@ impl Arguments {
         if !(0.0..=1.0).contains(&self.prior_share) {
             return Err(format!("`--prior-share` is {}, expected 0 to 1", self.prior_share));
         }
-        if !(0.0..=4.0).contains(&self.adversarial_share) {
-            return Err(format!("`--adversarial-share` is {}, expected 0 to 4", self.adversarial_share));
+        if !(0.0..=4.0).contains(&self.texture_share) {
+            return Err(format!("`--texture-share` is {}, expected 0 to 4", self.texture_share));
         }
-        if !(0.0..=1.0).contains(&self.adversarial_from) {
-            return Err(format!("`--adversarial-from` is {}, expected 0 to 1", self.adversarial_from));
+        if !(0.0..=1.0).contains(&self.texture_from) {
+            return Err(format!("`--texture-from` is {}, expected 0 to 1", self.texture_from));
         }
         if !(self.rate > 0.0 && self.rate <= 0.1) {
             return Err(format!("`--rate` is {}, expected more than 0 and at most 0.1", self.rate));
@@ -137,10 +137,10 @@ impl Arguments {
             stop_after: None,
             corruption: Corruption::default(),
             rate: self.rate,
-            adversarial: Adversarial {
-                share: self.adversarial_share,
-                from: self.adversarial_from,
-                ..Adversarial::default()
+            texture_loss: TextureLossOptions {
+                share: self.texture_share,
+                from: self.texture_from,
+                ..TextureLossOptions::default()
             },
             token_pairs: None,
         })

@@ -1,7 +1,6 @@
 //! Third stage, second network: the continuous model and its flow head.
 
 use super::TrainError;
-use super::adversary::{Adversary, Push};
 use super::batches::{Batch, Source, Split};
 use super::kmeans::neighbours;
 use super::latents::Latents;
@@ -14,6 +13,7 @@ use super::run::Session;
 use super::samples::write_samples;
 use super::shares::{SHARES, Shares};
 use super::stage::{Stage, Task};
+use super::texture_loss::TextureLoss;
 use super::tokenizer::Mean;
 use crate::model::time_features;
 use std::time::Instant;
@@ -212,14 +212,14 @@ impl Stage for Continuous {
         let mut pace = Pace::new(session, STAGE, budget, &set);
         let mut losses = Mean::default();
         let mut sampled = Instant::now();
-        let mut adversary = None;
-        let has_adversary = Adversary::is_wanted(session);
+        let mut texture_loss = None;
+        let has_texture_loss = TextureLoss::is_wanted(session);
         while pace.goes_on(&set) {
             let progress = set.seconds / budget;
-            if adversary.is_none() && has_adversary && progress >= session.options.adversarial.from {
-                adversary = Some(Adversary::open(session, latents, &set, &mut shares)?);
+            if texture_loss.is_none() && has_texture_loss && progress >= session.options.texture_loss.from {
+                texture_loss = Some(TextureLoss::open(session, latents, &set, &mut shares)?);
             }
-            let mut push = adversary.as_mut().map(|adversary| adversary.step(&set, &mut shares));
+            let mut push = texture_loss.as_ref().map(|loss| loss.step(&set, &mut shares));
             let (error, gradients) = shares.step(&set, |share, ops| {
                 let mut rng = Rng::new(&[session.options.seed, 0xc097, set.step, share as u64]);
                 let batch = setting.source.draw_share(&mut rng, set.step, Split::Training, SHARES);
@@ -227,8 +227,8 @@ impl Stage for Continuous {
                 setting.loss(ops, &batch, &problem)
             });
             losses.add(error);
-            let gradients = match (&mut adversary, &mut push) {
-                (Some(adversary), Some(push)) => adversary.blend(push, gradients),
+            let gradients = match (&texture_loss, &mut push) {
+                (Some(loss), Some(push)) => loss.blend(push, gradients),
                 _ => gradients,
             };
             let rate = learning_rate(set.step, progress, session.options.rate, 2e-5);
@@ -241,10 +241,7 @@ impl Stage for Continuous {
                     ("rate", rate),
                     ("norm", norm),
                 ];
-                if let (Some(adversary), Some(Push { scores, .. })) = (&mut adversary, push) {
-                    numbers.extend([("score_sampled", scores[0]), ("score_real", scores[1])]);
-                    adversary.save()?;
-                }
+                numbers.extend(push.map(|push| ("texture_distance", push.distance)));
                 session.metrics.record(STAGE, set.step, set.seconds, &numbers)?;
                 set.save(&session.checkpoint(STAGE))?;
                 let model = session.publish(&set)?;

@@ -31,6 +31,9 @@ pub trait Learner: Ops {
     /// The sum of the products of `x` and `gradient`, of equal shapes: a loss whose gradient at `x` is computed elsewhere.
     fn inner_product(&mut self, x: &Self::Tensor, gradient: &[f32]) -> Self::Loss;
 
+    /// The sum of two losses.
+    fn add(&mut self, first: &Self::Loss, second: &Self::Loss) -> Self::Loss;
+
     /// Values of a matrix, row-major.
     fn read(&self, x: &Self::Tensor) -> Vec<f32>;
 
@@ -76,6 +79,10 @@ impl Learner for TrainOps {
     fn inner_product(&mut self, x: &Tensor<2>, gradient: &[f32]) -> Tensor<1> {
         let gradient = self.constant(gradient, x.dims());
         (x.clone() * gradient).sum()
+    }
+
+    fn add(&mut self, first: &Tensor<1>, second: &Tensor<1>) -> Tensor<1> {
+        first.clone() + second.clone()
     }
 
     fn read(&self, x: &Tensor<2>) -> Vec<f32> {

@@ -1,6 +1,5 @@
 //! The trainer: from a folder of textures to `model.safetensors` and `config.ron`.
 
-pub mod adversary;
 pub mod bank;
 pub mod batches;
 pub mod codebook;
@@ -30,6 +29,7 @@ pub mod samples;
 mod shares;
 pub mod stage;
 pub mod tape;
+pub mod texture_loss;
 pub mod tokenizer;
 mod wide;
 pub mod workers;

@@ -1,6 +1,5 @@
 //! One run: its options, what all stages share, and their order.
 
-use super::adversary::Adversarial;
 use super::continuous::Continuous;
 use super::corruption::Corruption;
 use super::dataset::{DataOptions, Dataset};
@@ -11,6 +10,7 @@ use super::other_model::copy_weights;
 use super::params::ParamSet;
 use super::prior::Prior;
 use super::stage::Task;
+use super::texture_loss::TextureLossOptions;
 use super::workers::Workers;
 use super::{TrainError, continuous, latents, prior, stage, tokenizer};
 use crate::model::{Discon, Model, ModelConfig, ParamTable, Weights};
@@ -60,8 +60,8 @@ pub struct Options {
     pub corruption: Corruption,
     /// Highest learning rate of the continuous model.
     pub rate: f32,
-    /// The late adversarial part of the continuous model.
-    pub adversarial: Adversarial,
+    /// A late part of the continuous model's training.
+    pub texture_loss: TextureLossOptions,
     /// Codes of each of two tokens per position, see [`super::pairs`]; `None` for one token.
     pub token_pairs: Option<usize>,
 }

@@ -1,12 +1,12 @@
 //! Where a generator's stage is trained: on the graphics card, or on the processor.
 
 use super::TrainError;
-use super::adversary::with_critic;
 use super::latents::Latents;
 use super::learner::Learner;
 use super::ops::TrainOps;
 use super::run::Session;
 use super::tape::{Products, TapeOps};
+use super::texture_loss::with_bands;
 
 /// What a stage works on.
 #[derive(Clone, Copy)]
@@ -34,7 +34,7 @@ pub trait Stage {
 /// See [`Stage::train`].
 pub fn train<S: Stage>(task: Task) -> Result<(), TrainError> {
     let session = task.session;
-    let count = with_critic(&session.table, session.model.config.classes.len()).len();
+    let count = with_bands(&session.table).len();
     if session.options.gpu {
         let device = |records| if records { session.device.clone().autodiff() } else { session.device.clone() };
         return S::train(task, |records| TrainOps::new(device(records), count));

@@ -5,12 +5,12 @@ use super::{AblationRequest, tuning};
 use crate::eval::measure::Reference;
 use crate::eval::{EvalError, progress_bar};
 use crate::model::{Model, ParamTable, Weights};
-use crate::train::adversary::Adversarial;
 use crate::train::dataset::{DataOptions, Dataset};
 use crate::train::kmeans::{assign, k_means};
 use crate::train::latents::Latents;
 use crate::train::rng::Rng;
 use crate::train::run::{Options, PRIOR_SHARE, RATE, Session};
+use crate::train::texture_loss::TextureLossOptions;
 use crate::train::workers::Workers;
 use crate::train::{TrainError, codebook, corruption::Corruption, latents, pairs, tokenizer};
 use std::collections::BTreeMap;
@@ -196,8 +196,8 @@ fn train_tokenizer(
         stop_after: None,
         corruption: Corruption::default(),
         rate: RATE,
-        // Arms differ in what they are conditioned on, and none gets a critic.
-        adversarial: Adversarial { share: 0.0, ..Adversarial::default() },
+        // Arms differ in what they are conditioned on, and none gets a texture loss.
+        texture_loss: TextureLossOptions { share: 0.0, ..TextureLossOptions::default() },
         token_pairs: None,
     };
     let mut session = Session::with_data(options, Arc::clone(data))?;

@@ -82,6 +82,12 @@ impl Learner for TapeOps {
         self.loss(x, gradient, value)
     }
 
+    fn add(&mut self, first: &TapeLoss, second: &TapeLoss) -> TapeLoss {
+        let tensor = |loss: &TapeLoss| TapeTensor { index: loss.index, shape: [1, 1] };
+        let sum = self.broadcast_sum(&tensor(first), &tensor(second), 1);
+        TapeLoss { index: sum.index, value: first.value + second.value }
+    }
+
     fn read(&self, x: &TapeTensor) -> Vec<f32> {
         self.values(x).to_vec()
     }

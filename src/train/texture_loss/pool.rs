@@ -1,10 +1,11 @@
-//! What the critic compares: textures that the model samples, each just before the last step of its flow, and windows of real ones.
+//! What the loss compares: textures that the model samples, each just before the last step of its flow, and windows of the real
+//! textures whose styles and layouts they have.
 
-use crate::model::{Grid, Model, Wrap};
+use crate::model::{Grid, Model, TOKEN_PIXELS, Wrap};
 use crate::native;
 use crate::reference::CpuOps;
 use crate::sampling::{Recipe, RecipeError, Step, plan, run_step};
-use crate::train::latents::{Latents, TokenGrid};
+use crate::train::latents::Latents;
 use crate::train::rng::Rng;
 use crate::train::run::Session;
 
@@ -13,7 +14,8 @@ pub(super) const SIDE: usize = 8;
 
 /// A texture before the last step.
 struct Sampled {
-    class: usize,
+    /// Index of the real grid.
+    real: usize,
     tokens: Vec<u32>,
     condition: Vec<f32>,
     style: Vec<f32>,
@@ -23,54 +25,55 @@ struct Sampled {
     previous: Vec<f32>,
 }
 
-/// Sampled textures, and windows of real ones of the same classes.
+/// Sampled textures, and the latents of real ones.
 pub(super) struct Pool<'a> {
     latents: &'a Latents,
     sampled: Vec<Sampled>,
-    /// Grids of the bank, class by class.
-    real: Vec<Vec<usize>>,
 }
 
-/// Equal grids of tokens with what belongs to them, items after items.
+/// Sampled textures with windows of the real ones, items after items.
 #[derive(Default)]
 pub(super) struct Windows {
-    pub classes: Vec<u32>,
     pub tokens: Vec<u32>,
-    /// `(items, condition_width)`; of sampled ones only.
+    /// `(items, condition_width)`.
     pub condition: Vec<f32>,
-    /// `(items, 2D)`.
+    /// Of both, `(items, 2D)`.
     pub styles: Vec<f32>,
-    /// Relative latents of real windows, or where the last step of sampled ones starts: `(items * T, D)`.
+    /// Where the last step starts: `(items * T, D)`.
     pub points: Vec<f32>,
-    /// Velocities before the last step; of sampled ones only.
+    /// Velocities before the last step.
     pub previous: Vec<f32>,
+    /// Relative latents of the real windows.
+    pub real: Vec<f32>,
 }
 
 impl<'a> Pool<'a> {
-    /// Samples `count` textures of `model`.
+    /// Samples `count` textures of `model`, class after class, each with the style and the layout of a row of the bank.
     ///
     /// # Errors
     /// A model that cannot make a texture of a class.
     pub fn sample(model: &Model, count: usize, session: &Session, latents: &'a Latents) -> Result<Self, RecipeError> {
-        let classes = &model.discon.config.classes;
-        let sampled = session
-            .workers
-            .map(count, |index| texture(model, index % classes.len(), session.options.seed.wrapping_add(index as u64)));
-        let mut real = vec![Vec::new(); classes.len()];
-        for (index, grid) in latents.grids.iter().enumerate().filter(|(_, grid)| grid.in_bank) {
-            real[session.data.textures[grid.texture].class].push(index);
+        let mut rows: Vec<Vec<(u32, usize)>> = vec![Vec::new(); model.discon.config.classes.len()];
+        let bank = latents.grids.iter().enumerate().filter(|(_, grid)| grid.in_bank);
+        for (row, (index, grid)) in (0..).zip(bank) {
+            rows[session.data.textures[grid.texture].class].push((row, index));
         }
-        Ok(Self { latents, sampled: sampled.into_iter().collect::<Result<_, _>>()?, real })
+        let sampled = session.workers.map(count, |index| {
+            let class = index % rows.len();
+            let mut rng = Rng::new(&[session.options.seed, 0x9001, index as u64]);
+            let (row, real) = rows[class][rng.below(rows[class].len())];
+            texture(model, class, row, real, rng.next_u64())
+        });
+        Ok(Self { latents, sampled: sampled.into_iter().collect::<Result<_, _>>()? })
     }
 
-    /// Sampled textures, each rolled along both axes: on a torus every roll is as good.
+    /// Sampled textures, each rolled along both axes, since on a torus every roll is as good, and windows of the real ones.
     pub fn draw(&self, rng: &mut Rng, items: usize) -> Windows {
         let mut windows = Windows::default();
         for _ in 0..items {
             let from = &self.sampled[rng.below(self.sampled.len())];
             let (top, left) = (rng.below(SIDE), rng.below(SIDE));
             let width = from.points.len() / from.tokens.len();
-            windows.classes.push(from.class as u32);
             windows.condition.extend(&from.condition);
             windows.styles.extend(&from.style);
             for at in 0..SIDE * SIDE {
@@ -79,39 +82,28 @@ impl<'a> Pool<'a> {
                 windows.points.extend(&from.points[row * width..(row + 1) * width]);
                 windows.previous.extend(&from.previous[row * width..(row + 1) * width]);
             }
-        }
-        windows
-    }
-
-    /// Windows of real textures of these classes.
-    pub fn real(&self, rng: &mut Rng, classes: &[u32]) -> Windows {
-        let mut windows = Windows { classes: classes.to_vec(), ..Windows::default() };
-        for class in classes {
-            let grids = &self.real[*class as usize];
-            let grid: &TokenGrid = &self.latents.grids[grids[rng.below(grids.len())]];
-            let width = grid.style.len() / 2;
-            let free = grid.side - SIDE + 1;
-            let (top, left) = (rng.below(free), rng.below(free));
-            windows.styles.extend(&grid.style);
+            let grid = &self.latents.grids[from.real];
+            let (top, left) = (rng.below(grid.side - SIDE + 1), rng.below(grid.side - SIDE + 1));
             for at in 0..SIDE * SIDE {
                 let row = grid.first + (top + at / SIDE) * grid.side + left + at % SIDE;
-                windows.tokens.push(self.latents.tokens[row]);
-                windows.points.extend(&self.latents.relative[row * width..(row + 1) * width]);
+                windows.real.extend(&self.latents.relative[row * width..(row + 1) * width]);
             }
         }
         windows
     }
 
-    /// The grid of sampled windows.
+    /// The grid of windows; real ones do not wrap, but what their borders see is not compared.
     pub fn grid(items: usize) -> Grid {
         Grid { items, height: SIDE, width: SIDE, wrap: Wrap::BOTH }
     }
 }
 
-/// A texture of a class up to the last step of its flow.
-fn texture(model: &Model, class: usize, seed: u64) -> Result<Sampled, RecipeError> {
-    let side = (SIDE * crate::model::TOKEN_PIXELS) as u32;
-    let recipe = Recipe::new(model.discon.config.classes[class].clone()).with_seed(seed).with_size(side, side);
+/// A texture up to the last step of its flow.
+fn texture(model: &Model, class: usize, row: u32, real: usize, seed: u64) -> Result<Sampled, RecipeError> {
+    let config = &model.discon.config;
+    let side = (SIDE * TOKEN_PIXELS) as u32;
+    let mut recipe = Recipe::new(config.classes[class].clone()).with_seed(seed).with_size(side, side);
+    (recipe.style, recipe.layout) = (Some(row), Some(row));
     let plan = plan(model, &recipe)?;
     let mut ops = CpuOps::for_job(model, &plan).with_loops(native::LOOPS).record_taps();
     for step in plan.shape.steps.iter().filter(|step| **step != Step::Decode) {
@@ -121,9 +113,8 @@ fn texture(model: &Model, class: usize, seed: u64) -> Result<Sampled, RecipeErro
         let mut found = ops.taps.iter().rev().filter(|(tap, _)| tap == name);
         found.nth(back).map_or_else(Vec::new, |(_, tensor)| tensor.values.to_vec())
     };
-    let config = &model.discon.config;
     Ok(Sampled {
-        class,
+        real,
         tokens: ops.tokens.clone(),
         condition: plan.inputs.condition[..config.condition_width()].to_vec(),
         style: plan.inputs.style[..config.style_width()].to_vec(),

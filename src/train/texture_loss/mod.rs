@@ -1,0 +1,206 @@
+//! The texture loss: a late part of the continuous model's training.
+//!
+//! The last step of a short flow leaps over a third of the way and lands at a mean of what is possible there, which is smoother than
+//! any texture. Here that step is taken on sampled textures, and the patches of what it gives must come as often as in the real
+//! texture whose style and layout they have; the flow's own loss goes on beside it. Pictures are those of the tokenizer's linear
+//! path: nearly what the decoder makes, at a hundredth of the cost.
+
+mod bands;
+mod pool;
+
+use super::TrainError;
+use super::latents::Latents;
+use super::learner::Learner;
+use super::params::ParamSet;
+use super::rng::Rng;
+use super::run::Session;
+use super::shares::{SHARES, Shares};
+use super::workers::mean_gradients;
+use crate::model::{Activation, Grid, Model, ParamId, ParamTable, TOKEN_PIXELS, Wrap, time_features};
+use crate::sampling::{FlowStep, GAIN, Recipe, START, flow_steps};
+use bands::Bands;
+use pool::{Pool, SIDE, Windows};
+
+/// Strength of the texture loss, and on how many textures.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TextureLossOptions {
+    /// Norm of its gradient over that of the flow's loss; 0 leaves it out.
+    pub share: f32,
+    /// Share of the continuous model's time after which it joins in.
+    pub from: f64,
+    /// Textures that are sampled for it once; each is seen many times, but rolled and with a head that changes.
+    pub textures: usize,
+}
+
+impl Default for TextureLossOptions {
+    fn default() -> Self {
+        Self { share: 0.5, from: 0.5, textures: 512 }
+    }
+}
+
+/// Name of the folder with the model whose textures are sampled.
+const SAMPLED_MODEL: &str = "sampled_model";
+/// Textures in a part of a step.
+const ITEMS: usize = 6;
+/// Tokens at each border of a window that are not compared: beyond it a real window has other neighbours.
+const MARGIN: usize = 1;
+
+/// The sampled textures of a run.
+pub struct TextureLoss<'a> {
+    session: &'a Session,
+    pool: Pool<'a>,
+    bands: Bands,
+    step: FlowStep,
+}
+
+/// Gradients of the texture loss.
+pub struct Push {
+    gradients: Vec<Vec<f32>>,
+    /// Mean square distance of patches, in variances of the real ones.
+    pub distance: f32,
+}
+
+/// The parameters of a model and, behind them, those that the loss needs: one executor holds both.
+pub fn with_bands(table: &ParamTable) -> ParamTable {
+    let mut table = table.clone();
+    Bands::declare(&mut table);
+    table
+}
+
+impl<'a> TextureLoss<'a> {
+    /// Whether a run has it: the head must flow all positions together, and textures need layouts.
+    pub fn is_wanted(session: &Session) -> bool {
+        let options = &session.options.texture_loss;
+        let possible = session.model.head.is_joint() && session.model.layouts.is_some();
+        options.share > 0.0 && options.textures > 0 && possible
+    }
+
+    /// Starts or goes on: samples the pool from the model as it was when the part began.
+    ///
+    /// # Errors
+    /// Files that cannot be read or written.
+    pub fn open<L: Learner + Send>(
+        session: &'a Session,
+        latents: &'a Latents,
+        set: &ParamSet,
+        shares: &mut Shares<L>,
+    ) -> Result<Self, TrainError> {
+        let folder = session.folder().join(SAMPLED_MODEL);
+        if !folder.join("config.ron").exists() {
+            session.publish(set)?.save(&folder)?;
+        }
+        let model = Model::load(&folder)?;
+        eprintln!("texture loss: {} textures", session.options.texture_loss.textures);
+        let pool = Pool::sample(&model, session.options.texture_loss.textures, session, latents)
+            .map_err(|error| TrainError::format(&folder, error))?;
+        let bands = Bands::declare(&mut session.table.clone());
+        let linear = &session.model.decoder.linear_path.linear;
+        let fixed: Vec<ParamId> = [linear.weight].into_iter().chain(linear.bias).collect();
+        shares.each(|_, ops| {
+            for id in &fixed {
+                ops.set(*id, session.weights.get(*id), session.table.spec(*id).shape, false);
+            }
+        });
+        let recipe = Recipe::new(session.model.config.classes[0].clone());
+        let steps = flow_steps(recipe.flow_steps, START);
+        let step = steps.last().copied().unwrap_or(FlowStep { time: 0.0, weight: 1.0, previous_weight: 0.0 });
+        Ok(Self { session, pool, bands, step })
+    }
+
+    /// Gradients for the parameters of `set`.
+    pub fn step<L: Learner + Send>(&self, set: &ParamSet, shares: &mut Shares<L>) -> Push {
+        let found = shares.each(|share, ops| self.part(set, share, ops));
+        let distance = found.iter().map(|(_, distance)| distance / SHARES as f32).sum();
+        Push { gradients: mean_gradients(found.into_iter().map(|(gradients, _)| gradients).collect()), distance }
+    }
+
+    /// Adds the gradients of the flow's loss to those of a push, which are brought to their share of it step by step: a push that
+    /// suddenly grows must not move more.
+    pub fn blend<'b>(&self, push: &'b mut Push, flow: &[Vec<f32>]) -> &'b [Vec<f32>] {
+        let share = self.session.options.texture_loss.share;
+        let scale = share * norm(flow) / norm(&push.gradients).max(1e-12);
+        for (sum, flow) in push.gradients.iter_mut().zip(flow) {
+            if sum.is_empty() {
+                sum.clone_from(flow);
+                continue;
+            }
+            sum.iter_mut().for_each(|value| *value *= scale);
+            sum.iter_mut().zip(flow).for_each(|(sum, flow)| *sum += flow);
+        }
+        &push.gradients
+    }
+
+    fn part<L: Learner>(&self, set: &ParamSet, share: usize, ops: &mut L) -> (Vec<Vec<f32>>, f32) {
+        let mut rng = Rng::new(&[self.session.options.seed, 0x7e47, set.step, share as u64]);
+        let windows = self.pool.draw(&mut rng, ITEMS);
+        ops.reset();
+        set.upload(ops, |_| true);
+        self.bands.draw(ops, &mut rng);
+        let grid = Pool::grid(ITEMS);
+        let latents = self.last_step(ops, &windows, grid);
+        let found = self.picture(ops, &latents, grid);
+        let width = windows.real.len() / grid.rows();
+        let real = ops.constant(&windows.real, [grid.rows(), width]);
+        let styles = ops.constant(&windows.styles, [grid.items, 2 * width]);
+        let latents = ops.denormalise(&real, &styles);
+        let real = self.picture(ops, &latents, grid);
+        let (loss, distance) = self.bands.distance(ops, &found, &real, compared(grid));
+        let mut gradients = Vec::new();
+        ops.gradients(set, &loss, &mut gradients);
+        (gradients, distance)
+    }
+
+    /// Absolute latents after the last step of the flow: `(items * T, D)`.
+    fn last_step<L: Learner>(&self, ops: &mut L, from: &Windows, grid: Grid) -> L::Tensor {
+        let (model, config) = (&self.session.model, &self.session.model.config);
+        let (width, rows) = (config.tokenizer.latent_width, grid.rows());
+        let tokens = ops.indices(&from.tokens);
+        let context = ops.constant(&vec![0.0; rows * config.context_width()], [rows, config.context_width()]);
+        let condition = ops.constant(&from.condition, [grid.items, config.condition_width()]);
+        let states = model.mar.forward(ops, &tokens, &context, &condition, grid, None);
+        let states = model.head.condition(ops, &states);
+        let points = ops.constant(&from.points, [rows, width]);
+        let features = time_features(self.step.time);
+        let time = ops.constant(&features, [1, features.len()]);
+        let velocity = model.head.velocity(ops, &points, &time, &states, grid);
+        // latent = GAIN (point + weight velocity + previous_weight previous): a constant part, and one that learns.
+        let mut styles = from.styles.clone();
+        let mut start = Vec::with_capacity(rows * width);
+        for (item, style) in styles.chunks_exact_mut(2 * width).enumerate() {
+            let part = item * grid.positions() * width..(item + 1) * grid.positions() * width;
+            let (means, deviations) = style.split_at_mut(width);
+            for (at, (point, previous)) in from.points[part.clone()].iter().zip(&from.previous[part]).enumerate() {
+                let moved = GAIN * (point + self.step.previous_weight * previous);
+                start.push(moved * deviations[at % width].exp() + means[at % width]);
+            }
+            means.fill(0.0);
+            deviations.iter_mut().for_each(|value| *value += (GAIN * self.step.weight).ln());
+        }
+        let styles = ops.constant(&styles, [grid.items, 2 * width]);
+        let moved = ops.denormalise(&velocity, &styles);
+        let start = ops.constant(&start, [rows, width]);
+        ops.broadcast_sum(&start, &moved, rows)
+    }
+
+    /// Pixels of absolute latents that are compared, by the decoder's linear path.
+    fn picture<L: Learner>(&self, ops: &mut L, latents: &L::Tensor, grid: Grid) -> L::Tensor {
+        let patches = ops.conv3x3(latents, &self.session.model.decoder.linear_path, grid, Activation::None, None);
+        let pixels = ops.depth_to_space(&patches, grid, TOKEN_PIXELS);
+        let side = SIDE * TOKEN_PIXELS;
+        let inner = MARGIN * TOKEN_PIXELS..side - MARGIN * TOKEN_PIXELS;
+        let places: Vec<u32> = inner.clone().flat_map(|y| inner.clone().map(move |x| (y * side + x) as u32)).collect();
+        let places = ops.indices(&places);
+        ops.gather(&pixels, &places, grid.items)
+    }
+}
+
+/// The grid of pixels that are compared.
+fn compared(grid: Grid) -> Grid {
+    let side = (SIDE - 2 * MARGIN) * TOKEN_PIXELS;
+    Grid { items: grid.items, height: side, width: side, wrap: Wrap::NONE }
+}
+
+fn norm(gradients: &[Vec<f32>]) -> f32 {
+    let square = |value: &f32| f64::from(*value) * f64::from(*value);
+    gradients.iter().flatten().map(square).sum::<f64>().sqrt() as f32
+}
