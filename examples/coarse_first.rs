@@ -42,7 +42,7 @@ fn hang(
         let upper = textures.request(GenerateTexture::new(upper).with_detail(TextureDetail::Coarse));
         let lower = textures.generate(lower);
         let mut wall = |texture: Handle<Image>, y: f32| {
-            let material = MeshMaterial3d(materials.add(StandardMaterial::from(texture)));
+            let material = MeshMaterial3d(materials.add(wall::picture(texture)));
             commands.spawn((Mesh3d(mesh.clone()), material, Transform::from_xyz(x, y, 0.0))).id()
         };
         let entity = wall(upper.clone(), 0.73);

@@ -59,7 +59,7 @@ fn hang(
     let mesh = meshes.add(Rectangle::from_length(1.9));
     for (index, recipe) in recipes.into_iter().enumerate() {
         let texture = textures.generate(recipe);
-        let material = MeshMaterial3d(materials.add(StandardMaterial::from(texture)));
+        let material = MeshMaterial3d(materials.add(wall::picture(texture)));
         let place = Vec3::new(2.05 * (index % 3) as f32 - 2.05, if index < 3 { 1.02 } else { -1.02 }, 0.0);
         let mut wall = commands.spawn((Mesh3d(mesh.clone()), material, Transform::from_translation(place)));
         if index == 3 {

@@ -4,8 +4,9 @@
 //! cargo run --release --features material --example endless_surface -- [CLASS] [--screenshot FILE]
 //! ```
 //!
-//! Arrow keys steer; without them the camera flies in a circle. With `--screenshot` it flies on for some cells of half the
-//! resolution, waits until everything in sight was made, saves a picture and exits.
+//! Arrow keys steer; without them the camera flies in a circle. Cells are made around the spot that it looks at. With
+//! `--screenshot` it flies on for one cell, waits until everything in sight was made, saves a picture and exits; that picture
+//! has fewer cells of half the resolution, which a software renderer makes in a minute or two.
 
 mod common;
 
@@ -15,7 +16,10 @@ use bevy_discon::prelude::*;
 /// Units of the world that a cell is wide.
 const CELL: f32 = 3.0;
 /// Where the flight of a screenshot ends, in units of the world.
-const END: f32 = 3.0 * CELL;
+const END: f32 = CELL;
+/// Height of the camera, and how far before it the spot lies that it looks at.
+const HEIGHT: f32 = 3.0;
+const AHEAD: f32 = 3.5;
 
 fn main() -> AppExit {
     App::new()
@@ -31,25 +35,29 @@ fn set_up(mut meshes: ResMut<Assets<Mesh>>, mut settings: ResMut<DisconSettings>
     let class = std::env::args().nth(1).filter(|argument| !argument.starts_with("--"));
     let mut recipe = Recipe::new(class.unwrap_or_else(|| "stone_wall".into())).with_seed(5).with_size(256, 256);
     if common::screenshot_file().is_some() {
-        // Software renderers make such pictures too.
-        settings.budget_ms = 500.0;
-        recipe = Recipe { token_rounds: 4, latent_rounds: 1, ..recipe.with_size(128, 128) };
-        radius = 2;
+        // Nobody watches the flight.
+        settings.budget_ms = 1000.0;
+        recipe = recipe.with_size(128, 128);
+        radius = 1;
     }
-    let seen = (radius as f32 + 0.2) * CELL;
-    let surface = EndlessSurface { cell: CELL, radius, ..EndlessSurface::new(recipe) };
-    commands.spawn(surface);
+    // Over the middle of a column of cells.
+    let camera = Transform::from_xyz(0.5 * CELL, HEIGHT, 0.0).looking_at(Vec3::new(0.5 * CELL, 0.0, -AHEAD), Vec3::Y);
+    let spot = commands.spawn(Transform::from_xyz(0.0, 0.0, -HEIGHT.hypot(AHEAD))).id();
+    commands.spawn(EndlessSurface { cell: CELL, radius, viewer: Some(spot), ..EndlessSurface::new(recipe) });
+    // So far everything is made, wherever in its cell the spot lies.
+    let seen = AHEAD + radius as f32 * CELL;
     // One plane is enough: it follows the camera, and its texture stays where it is in the world.
     commands.spawn((Plane, Mesh3d(meshes.add(Plane3d::default().mesh().size(10.0 * CELL, 10.0 * CELL)))));
-    commands.spawn((
+    let mut camera = commands.spawn((
         Camera3d::default(),
-        Transform::from_xyz(0.0, 3.0, 0.0).looking_at(Vec3::new(0.0, 0.0, -3.5), Vec3::Y),
+        camera,
         DistanceFog {
             color: Color::srgb(0.55, 0.65, 0.75),
             falloff: FogFalloff::Linear { start: 0.7 * seen, end: seen },
             ..default()
         },
     ));
+    camera.add_child(spot);
     commands.spawn((
         DirectionalLight { illuminance: 7_000.0, ..default() },
         Transform::from_xyz(-4.0, 6.0, 3.0).looking_at(Vec3::ZERO, Vec3::Y),

@@ -164,6 +164,14 @@ fn without_memory_requests_fail_or_wait_and_the_game_goes_on() {
     assert!(game.heard().failed.len() <= 1, "one message at most");
     let told = game.heard().failed.iter().map(|failed| failed.error.to_string().to_lowercase());
     assert!(told.into_iter().all(|reason| reason.contains("memory")), "{:?}", game.heard().failed);
+    // There is memory again. wgpu may have given the device up meanwhile; then a new one is needed for anything.
+    drop(hog);
+    if device.poll(wgpu::PollType::Poll).is_err() || is_full(&device) {
+        return println!("the device was lost");
+    }
+    let again = game.generate(recipe(5).with_size(128, 64));
+    game.until("there is memory", |game| game.is_ready(&again));
+    assert_eq!(rgb(&game.picture(&again)), expected(&recipe(5).with_size(128, 64)));
 }
 
 #[test]
