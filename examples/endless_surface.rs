@@ -23,20 +23,18 @@ const AHEAD: f32 = 3.5;
 
 fn main() -> AppExit {
     App::new()
-        .add_plugins((DefaultPlugins, DisconPlugin::default(), LayeredMaterialPlugin))
+        .add_plugins((DefaultPlugins, DisconPlugin::default(), LayeredMaterialPlugin, common::HurryPlugin))
         .insert_resource(ClearColor(Color::srgb(0.55, 0.65, 0.75)))
         .add_systems(Startup, set_up)
         .add_systems(Update, (fly, dress, report, save_picture))
         .run()
 }
 
-fn set_up(mut meshes: ResMut<Assets<Mesh>>, mut settings: ResMut<DisconSettings>, mut commands: Commands) {
+fn set_up(mut meshes: ResMut<Assets<Mesh>>, mut commands: Commands) {
     let mut radius = 3;
     let class = std::env::args().nth(1).filter(|argument| !argument.starts_with("--"));
     let mut recipe = Recipe::new(class.unwrap_or_else(|| "stone_wall".into())).with_seed(5).with_size(256, 256);
     if common::screenshot_file().is_some() {
-        // Nobody watches the flight.
-        settings.budget_ms = 1000.0;
         recipe = recipe.with_size(128, 128);
         radius = 1;
     }
@@ -120,13 +118,12 @@ fn report(cells: Single<&SurfaceCells, Changed<SurfaceCells>>, mut last: Local<u
 fn save_picture(
     cells: Single<&SurfaceCells>,
     camera: Single<&Transform, With<Camera3d>>,
-    mut frames: Local<u32>,
+    mut settling: ResMut<common::Settling>,
     mut commands: Commands,
 ) {
     let Some(file) = common::screenshot_file() else { return };
     let complete = camera.translation.z < -END && cells.missing() == 0;
-    *frames = if complete || cells.error.is_some() { *frames + 1 } else { 0 };
-    if *frames == common::SETTLING_FRAMES {
+    if settling.count(complete || cells.error.is_some()) {
         common::save_and_exit(file, &mut commands);
     }
 }
