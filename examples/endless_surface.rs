@@ -5,8 +5,8 @@
 //! ```
 //!
 //! Arrow keys steer; without them the camera flies in a circle. Cells are made around the spot that it looks at. With
-//! `--screenshot` it flies on for one cell, waits until everything in sight was made, saves a picture and exits; that picture
-//! has fewer cells of half the resolution, which a software renderer makes in a minute or two.
+//! `--screenshot` it stands still, waits until everything in sight was made, saves a picture and exits; that picture has fewer
+//! and smaller cells: some minutes of work for a software renderer.
 
 mod common;
 
@@ -15,8 +15,6 @@ use bevy_discon::prelude::*;
 
 /// Units of the world that a cell is wide.
 const CELL: f32 = 3.0;
-/// Where the flight of a screenshot ends, in units of the world.
-const END: f32 = CELL;
 /// Height of the camera, and how far before it the spot lies that it looks at.
 const HEIGHT: f32 = 3.0;
 const AHEAD: f32 = 3.5;
@@ -33,9 +31,9 @@ fn main() -> AppExit {
 fn set_up(mut meshes: ResMut<Assets<Mesh>>, mut commands: Commands) {
     let mut radius = 3;
     let class = std::env::args().nth(1).filter(|argument| !argument.starts_with("--"));
-    let mut recipe = Recipe::new(class.unwrap_or_else(|| "stone_wall".into())).with_seed(5).with_size(256, 256);
+    let mut recipe = Recipe::new(class.unwrap_or_else(|| "rock".into())).with_seed(6).with_size(256, 256);
     if common::screenshot_file().is_some() {
-        recipe = recipe.with_size(128, 128);
+        recipe = recipe.with_size(192, 192);
         radius = 1;
     }
     // Over the middle of a column of cells.
@@ -57,7 +55,7 @@ fn set_up(mut meshes: ResMut<Assets<Mesh>>, mut commands: Commands) {
     ));
     camera.add_child(spot);
     commands.spawn((
-        DirectionalLight { illuminance: 7_000.0, ..default() },
+        DirectionalLight { illuminance: 10_000.0, ..default() },
         Transform::from_xyz(-4.0, 6.0, 3.0).looking_at(Vec3::ZERO, Vec3::Y),
     ));
 }
@@ -91,13 +89,11 @@ fn fly(
     let speed = held(KeyCode::ArrowUp) - held(KeyCode::ArrowDown);
     *steered |= turn != 0.0 || speed != 0.0;
     let seconds = time.delta_secs().min(0.1);
-    let speed = match (common::screenshot_file().is_some(), *steered) {
-        (true, _) if camera.translation.z < -END => 0.0,
-        (true, _) => 4.0,
-        (false, true) => 5.0 * speed,
-        (false, false) => 2.0,
+    let (turn, speed) = match (common::screenshot_file().is_some(), *steered) {
+        (true, _) => (0.0, 0.0),
+        (false, true) => (turn, 5.0 * speed),
+        (false, false) => (0.05, 2.0),
     };
-    let turn = if *steered || common::screenshot_file().is_some() { turn } else { 0.05 };
     camera.rotate_y(seconds * turn);
     let mut ahead = camera.forward().as_vec3();
     ahead.y = 0.0;
@@ -115,15 +111,9 @@ fn report(cells: Single<&SurfaceCells, Changed<SurfaceCells>>, mut last: Local<u
     }
 }
 
-fn save_picture(
-    cells: Single<&SurfaceCells>,
-    camera: Single<&Transform, With<Camera3d>>,
-    mut settling: ResMut<common::Settling>,
-    mut commands: Commands,
-) {
+fn save_picture(cells: Single<&SurfaceCells>, mut settling: ResMut<common::Settling>, mut commands: Commands) {
     let Some(file) = common::screenshot_file() else { return };
-    let complete = camera.translation.z < -END && cells.missing() == 0;
-    if settling.count(complete || cells.error.is_some()) {
+    if settling.count(cells.missing() == 0 || cells.error.is_some()) {
         common::save_and_exit(file, &mut commands);
     }
 }

@@ -69,7 +69,7 @@ fn hurry(mut settings: ResMut<DisconSettings>) {
 }
 
 fn rest(settling: Res<Settling>, frame: Res<FrameCount>, mut cameras: Query<&mut Camera, With<Camera3d>>) {
-    let active = settling.0 > 0 || frame.0 % REST == 0;
+    let active = settling.0 > 0 || frame.0.is_multiple_of(REST);
     for mut camera in cameras.iter_mut().filter(|camera| camera.is_active != active) {
         camera.is_active = active;
     }

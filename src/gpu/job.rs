@@ -64,7 +64,8 @@ impl JobSlot {
         recording: Arc<Recording>,
         buffers: Buffers,
     ) -> Result<Self, GpuError> {
-        let lost = |message: String| GpuError::Device(format!("it was lost while buffers were filled: {message}"));
+        // Nothing is said of buffers that were made when memory had run out and the device was lost with it.
+        let lost = |_| GpuError::Memory { what: BUFFERS.into() };
         checked(device, BUFFERS, || buffers.fill(weights.queue(), &recording), lost)?;
         let mut binder = Binder::new(device, pipelines, weights, &recording, &buffers);
         let bind = || recording.dispatches.iter().map(|dispatch| binder.bind(dispatch)).collect::<Result<_, _>>();
