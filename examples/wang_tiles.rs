@@ -10,6 +10,7 @@
 
 mod common;
 
+use bevy::core_pipeline::tonemapping::Tonemapping;
 use bevy::math::Affine2;
 use bevy::prelude::*;
 use bevy_discon::prelude::*;
@@ -49,7 +50,9 @@ fn set_up(
         Transform::from_xyz(HALF / 2.0 + 0.05, 0.0, 0.0),
         WangTileSet { field: (16, 16), field_seed: 1, ..WangTileSet::new(recipe) },
     ));
-    commands.spawn((Camera3d::default(), Transform::from_xyz(0.0, 0.0, 5.0).looking_at(Vec3::ZERO, Vec3::Y)));
+    // Both halves in sight, in their own colours.
+    let look = Transform::from_xyz(0.0, 0.0, 5.45).looking_at(Vec3::ZERO, Vec3::Y);
+    commands.spawn((Camera3d::default(), Tonemapping::None, look));
 }
 
 /// Shows the tiles, as soon as there are textures for them.

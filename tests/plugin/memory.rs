@@ -82,7 +82,8 @@ fn what_finds_no_room_fails_with_the_reason_and_succeeds_when_there_is_some() {
 fn without_room_for_the_weights_everything_fails_and_the_next_request_tries_again() {
     let Some((weights, needs)) = needs(&[&recipe(5)]) else { return };
     let mut game = game(weights / 2);
-    let surface = EndlessSurface { radius: 1, spare_layers: 0, ..EndlessSurface::new(recipe(6).with_size(128, 128)) };
+    let look = Recipe { token_rounds: 3, flow_steps: 2, ..recipe(6).with_size(128, 128) };
+    let surface = EndlessSurface { radius: 1, spare_layers: 0, ..EndlessSurface::new(look) };
     let entity = game.0.world_mut().spawn(surface.clone()).id();
     let image = game.generate(recipe(5));
     game.until("it fails", |game| game.heard().failed.len() == 1);
