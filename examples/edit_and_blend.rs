@@ -56,11 +56,11 @@ fn hang(
         base().with_edit_of(OTHER, disc, 1),
         base().with_blend(ramp),
     ];
-    let mesh = meshes.add(Rectangle::from_length(1.9));
+    let mesh = meshes.add(Rectangle::from_length(2.25));
     for (index, recipe) in recipes.into_iter().enumerate() {
         let texture = textures.generate(recipe);
-        let material = MeshMaterial3d(materials.add(StandardMaterial::from(texture)));
-        let place = Vec3::new(2.05 * (index % 3) as f32 - 2.05, if index < 3 { 1.02 } else { -1.02 }, 0.0);
+        let material = MeshMaterial3d(materials.add(wall::picture(texture)));
+        let place = Vec3::new(2.4 * (index % 3) as f32 - 2.4, if index < 3 { 1.2 } else { -1.2 }, 0.0);
         let mut wall = commands.spawn((Mesh3d(mesh.clone()), material, Transform::from_translation(place)));
         if index == 3 {
             wall.insert(Edited(1));

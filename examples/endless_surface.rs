@@ -4,8 +4,9 @@
 //! cargo run --release --features material --example endless_surface -- [CLASS] [--screenshot FILE]
 //! ```
 //!
-//! Arrow keys steer; without them the camera flies in a circle. With `--screenshot` it flies on for some cells of half the
-//! resolution, waits until everything in sight was made, saves a picture and exits.
+//! Arrow keys steer; without them the camera flies in a circle. Cells are made around the spot that it looks at. With
+//! `--screenshot` it stands still, waits until everything in sight was made, saves a picture and exits; that picture has fewer
+//! and smaller cells: some minutes of work for a software renderer.
 
 mod common;
 
@@ -14,44 +15,47 @@ use bevy_discon::prelude::*;
 
 /// Units of the world that a cell is wide.
 const CELL: f32 = 3.0;
-/// Where the flight of a screenshot ends, in units of the world.
-const END: f32 = 3.0 * CELL;
+/// Height of the camera, and how far before it the spot lies that it looks at.
+const HEIGHT: f32 = 3.0;
+const AHEAD: f32 = 3.5;
 
 fn main() -> AppExit {
     App::new()
-        .add_plugins((DefaultPlugins, DisconPlugin::default(), LayeredMaterialPlugin))
+        .add_plugins((DefaultPlugins, DisconPlugin::default(), LayeredMaterialPlugin, common::HurryPlugin))
         .insert_resource(ClearColor(Color::srgb(0.55, 0.65, 0.75)))
         .add_systems(Startup, set_up)
         .add_systems(Update, (fly, dress, report, save_picture))
         .run()
 }
 
-fn set_up(mut meshes: ResMut<Assets<Mesh>>, mut settings: ResMut<DisconSettings>, mut commands: Commands) {
+fn set_up(mut meshes: ResMut<Assets<Mesh>>, mut commands: Commands) {
     let mut radius = 3;
     let class = std::env::args().nth(1).filter(|argument| !argument.starts_with("--"));
-    let mut recipe = Recipe::new(class.unwrap_or_else(|| "stone_wall".into())).with_seed(5).with_size(256, 256);
+    let mut recipe = Recipe::new(class.unwrap_or_else(|| "rock".into())).with_seed(6).with_size(256, 256);
     if common::screenshot_file().is_some() {
-        // Software renderers make such pictures too.
-        settings.budget_ms = 500.0;
-        recipe = Recipe { token_rounds: 4, latent_rounds: 1, ..recipe.with_size(128, 128) };
-        radius = 2;
+        recipe = recipe.with_size(192, 192);
+        radius = 1;
     }
-    let seen = (radius as f32 + 0.2) * CELL;
-    let surface = EndlessSurface { cell: CELL, radius, ..EndlessSurface::new(recipe) };
-    commands.spawn(surface);
+    // Over the middle of a column of cells.
+    let camera = Transform::from_xyz(0.5 * CELL, HEIGHT, 0.0).looking_at(Vec3::new(0.5 * CELL, 0.0, -AHEAD), Vec3::Y);
+    let spot = commands.spawn(Transform::from_xyz(0.0, 0.0, -HEIGHT.hypot(AHEAD))).id();
+    commands.spawn(EndlessSurface { cell: CELL, radius, viewer: Some(spot), ..EndlessSurface::new(recipe) });
+    // So far everything is made, wherever in its cell the spot lies.
+    let seen = AHEAD + radius as f32 * CELL;
     // One plane is enough: it follows the camera, and its texture stays where it is in the world.
     commands.spawn((Plane, Mesh3d(meshes.add(Plane3d::default().mesh().size(10.0 * CELL, 10.0 * CELL)))));
-    commands.spawn((
+    let mut camera = commands.spawn((
         Camera3d::default(),
-        Transform::from_xyz(0.0, 3.0, 0.0).looking_at(Vec3::new(0.0, 0.0, -3.5), Vec3::Y),
+        camera,
         DistanceFog {
             color: Color::srgb(0.55, 0.65, 0.75),
             falloff: FogFalloff::Linear { start: 0.7 * seen, end: seen },
             ..default()
         },
     ));
+    camera.add_child(spot);
     commands.spawn((
-        DirectionalLight { illuminance: 7_000.0, ..default() },
+        DirectionalLight { illuminance: 10_000.0, ..default() },
         Transform::from_xyz(-4.0, 6.0, 3.0).looking_at(Vec3::ZERO, Vec3::Y),
     ));
 }
@@ -85,13 +89,11 @@ fn fly(
     let speed = held(KeyCode::ArrowUp) - held(KeyCode::ArrowDown);
     *steered |= turn != 0.0 || speed != 0.0;
     let seconds = time.delta_secs().min(0.1);
-    let speed = match (common::screenshot_file().is_some(), *steered) {
-        (true, _) if camera.translation.z < -END => 0.0,
-        (true, _) => 4.0,
-        (false, true) => 5.0 * speed,
-        (false, false) => 2.0,
+    let (turn, speed) = match (common::screenshot_file().is_some(), *steered) {
+        (true, _) => (0.0, 0.0),
+        (false, true) => (turn, 5.0 * speed),
+        (false, false) => (0.05, 2.0),
     };
-    let turn = if *steered || common::screenshot_file().is_some() { turn } else { 0.05 };
     camera.rotate_y(seconds * turn);
     let mut ahead = camera.forward().as_vec3();
     ahead.y = 0.0;
@@ -109,16 +111,9 @@ fn report(cells: Single<&SurfaceCells, Changed<SurfaceCells>>, mut last: Local<u
     }
 }
 
-fn save_picture(
-    cells: Single<&SurfaceCells>,
-    camera: Single<&Transform, With<Camera3d>>,
-    mut frames: Local<u32>,
-    mut commands: Commands,
-) {
+fn save_picture(cells: Single<&SurfaceCells>, mut settling: ResMut<common::Settling>, mut commands: Commands) {
     let Some(file) = common::screenshot_file() else { return };
-    let complete = camera.translation.z < -END && cells.missing() == 0;
-    *frames = if complete || cells.error.is_some() { *frames + 1 } else { 0 };
-    if *frames == common::SETTLING_FRAMES {
+    if settling.count(cells.missing() == 0 || cells.error.is_some()) {
         common::save_and_exit(file, &mut commands);
     }
 }

@@ -37,8 +37,8 @@ fn ask(
 ) {
     let path = std::env::args().nth(1).filter(|argument| !argument.starts_with("--"));
     let picture = path.map_or_else(|| images.add(pebbles()), |path| server.load(path));
-    let wall = meshes.add(Rectangle::from_length(1.9));
-    let material = materials.add(StandardMaterial::from(picture.clone()));
+    let wall = meshes.add(Rectangle::from_length(2.25));
+    let material = materials.add(wall::picture(picture.clone()));
     commands.spawn((Mesh3d(wall.clone()), MeshMaterial3d(material), place(0), EncodePicture::new(picture)));
     commands.insert_resource(Wall(wall));
 }
@@ -46,7 +46,7 @@ fn ask(
 /// The places of the six pictures, row by row.
 fn place(index: u8) -> Transform {
     let (x, y) = (f32::from(index % 3), f32::from(index / 3));
-    Transform::from_xyz(2.05 * x - 2.05, 1.02 - 2.04 * y, 0.0)
+    Transform::from_xyz(2.4 * x - 2.4, 1.2 - 2.4 * y, 0.0)
 }
 
 fn show(
@@ -62,7 +62,7 @@ fn show(
     let generated = [recipe.variation(1), recipe.relayout(1), recipe.relayout(2), recipe.relayout(3)];
     let generated = generated.map(|recipe| textures.generate(recipe));
     for (index, picture) in (1..).zip([reconstruction.clone()].into_iter().chain(generated)) {
-        let material = materials.add(StandardMaterial::from(picture));
+        let material = materials.add(wall::picture(picture));
         commands.spawn((Mesh3d(wall.0.clone()), MeshMaterial3d(material), place(index)));
     }
     Ok(())

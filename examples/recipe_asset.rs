@@ -31,17 +31,17 @@ fn hang(
     mut materials: ResMut<Assets<StandardMaterial>>,
     mut commands: Commands,
 ) {
-    let mesh = meshes.add(Rectangle::from_length(1.9));
+    let mesh = meshes.add(Rectangle::from_length(2.8));
     // Images like any others. The materials show a neutral grey until the GPU has filled them.
     for (x, path) in [
-        (-2.0, FILE),
+        (-2.9, FILE),
         (0.0, "discon://stone_wall?seed=5"),
-        (2.0, "discon://wood_planks?seed=3&size=128x128&token_temperature=0.7"),
+        (2.9, "discon://wood_planks?seed=3&size=128x128&token_temperature=0.7"),
     ] {
         let texture: Handle<Image> = server.load(path);
         commands.spawn((
             Mesh3d(mesh.clone()),
-            MeshMaterial3d(materials.add(StandardMaterial::from(texture))),
+            MeshMaterial3d(materials.add(wall::picture(texture))),
             Transform::from_xyz(x, 0.0, 0.0),
         ));
     }

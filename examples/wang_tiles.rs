@@ -10,6 +10,7 @@
 
 mod common;
 
+use bevy::core_pipeline::tonemapping::Tonemapping;
 use bevy::math::Affine2;
 use bevy::prelude::*;
 use bevy_discon::prelude::*;
@@ -21,7 +22,7 @@ const HALF: f32 = 3.9;
 
 fn main() -> AppExit {
     App::new()
-        .add_plugins((DefaultPlugins, DisconPlugin::default(), LayeredMaterialPlugin))
+        .add_plugins((DefaultPlugins, DisconPlugin::default(), LayeredMaterialPlugin, common::HurryPlugin))
         .add_systems(Startup, set_up)
         .add_systems(Update, (dress, save_picture))
         .run()
@@ -31,12 +32,8 @@ fn set_up(
     mut textures: TextureGenerator,
     mut meshes: ResMut<Assets<Mesh>>,
     mut materials: ResMut<Assets<StandardMaterial>>,
-    mut settings: ResMut<DisconSettings>,
     mut commands: Commands,
 ) {
-    if common::screenshot_file().is_some() {
-        settings.budget_ms = 500.0;
-    }
     let class = std::env::args().nth(1).filter(|argument| !argument.starts_with("--"));
     let recipe = Recipe::new(class.unwrap_or_else(|| "rock".into())).with_seed(3).with_size(128, 128);
     let mesh = meshes.add(Rectangle::from_length(HALF));
@@ -53,7 +50,9 @@ fn set_up(
         Transform::from_xyz(HALF / 2.0 + 0.05, 0.0, 0.0),
         WangTileSet { field: (16, 16), field_seed: 1, ..WangTileSet::new(recipe) },
     ));
-    commands.spawn((Camera3d::default(), Transform::from_xyz(0.0, 0.0, 5.0).looking_at(Vec3::ZERO, Vec3::Y)));
+    // Both halves in sight, in their own colours.
+    let look = Transform::from_xyz(0.0, 0.0, 5.45).looking_at(Vec3::ZERO, Vec3::Y);
+    commands.spawn((Camera3d::default(), Tonemapping::None, look));
 }
 
 /// Shows the tiles, as soon as there are textures for them.
@@ -71,7 +70,7 @@ fn dress(
 fn save_picture(
     tiles: Single<&WangTextures>,
     store: Res<TextureStore>,
-    mut frames: Local<u32>,
+    mut settling: ResMut<common::Settling>,
     mut commands: Commands,
 ) {
     if let Some(error) = &tiles.error {
@@ -79,8 +78,7 @@ fn save_picture(
     }
     let Some(file) = common::screenshot_file() else { return };
     let complete = tiles.is_complete() && store.unfinished() == 0;
-    *frames = if complete || tiles.error.is_some() { *frames + 1 } else { 0 };
-    if *frames == common::SETTLING_FRAMES {
+    if settling.count(complete || tiles.error.is_some()) {
         common::save_and_exit(file, &mut commands);
     }
 }

@@ -2,25 +2,51 @@
 
 #![allow(dead_code, reason = "each example uses its own part")]
 
+use bevy::diagnostic::FrameCount;
 use bevy::prelude::*;
 use bevy::render::view::screenshot::{Screenshot, ScreenshotCaptured, save_to_disk};
 use bevy_discon::prelude::*;
 use std::path::PathBuf;
 
 /// Frames after the last texture in which pipelines are compiled and lights settle.
-pub const SETTLING_FRAMES: u32 = 10;
+const SETTLING_FRAMES: u32 = 10;
+/// While textures are made, one of so many frames is drawn, so that pipelines are compiled meanwhile.
+const REST: u32 = 16;
 
+/// Saves the picture when all textures of the generator are finished.
 pub struct ScreenshotPlugin;
-
-/// Where the picture goes.
-#[derive(Resource)]
-struct File(PathBuf);
 
 impl Plugin for ScreenshotPlugin {
     fn build(&self, app: &mut App) {
-        if let Some(file) = screenshot_file() {
-            app.insert_resource(File(file)).add_systems(Startup, hurry).add_systems(Update, save_picture);
+        app.add_plugins(HurryPlugin);
+        if screenshot_file().is_some() {
+            app.add_systems(Update, save_picture);
         }
+    }
+}
+
+/// For examples that decide themselves when to save: where a picture is asked for nobody watches, and software renderers
+/// need their time for the textures. Cameras rest, and the generator may have nearly all of each frame.
+pub struct HurryPlugin;
+
+impl Plugin for HurryPlugin {
+    fn build(&self, app: &mut App) {
+        app.init_resource::<Settling>();
+        if screenshot_file().is_some() {
+            app.add_systems(Startup, hurry).add_systems(PostUpdate, rest);
+        }
+    }
+}
+
+/// Frames since everything is finished.
+#[derive(Resource, Default)]
+pub struct Settling(u32);
+
+impl Settling {
+    /// Counts a frame, from the first on in which everything is finished. True when the picture is to be saved.
+    pub fn count(&mut self, finished: bool) -> bool {
+        self.0 = if finished { self.0 + 1 } else { 0 };
+        self.0 == SETTLING_FRAMES
     }
 }
 
@@ -38,24 +64,29 @@ pub fn save_and_exit(file: PathBuf, commands: &mut Commands) {
     );
 }
 
-/// Nobody watches: the generator may have nearly all of each frame.
 fn hurry(mut settings: ResMut<DisconSettings>) {
-    settings.budget_ms = 500.0;
+    settings.budget_ms = 1000.0;
+}
+
+fn rest(settling: Res<Settling>, frame: Res<FrameCount>, mut cameras: Query<&mut Camera, With<Camera3d>>) {
+    let active = settling.0 > 0 || frame.0.is_multiple_of(REST);
+    for mut camera in cameras.iter_mut().filter(|camera| camera.is_active != active) {
+        camera.is_active = active;
+    }
 }
 
 fn save_picture(
-    file: Res<File>,
     store: Res<TextureStore>,
     model: Res<DisconModel>,
-    mut frames: Local<u32>,
+    mut settling: ResMut<Settling>,
     mut commands: Commands,
     mut exit: MessageWriter<AppExit>,
 ) {
     if matches!(*model, DisconModel::Failed(_)) {
         exit.write(AppExit::error());
     }
-    *frames = if store.is_empty() || store.unfinished() > 0 { 0 } else { *frames + 1 };
-    if *frames == SETTLING_FRAMES {
-        save_and_exit(file.0.clone(), &mut commands);
+    let saved = settling.count(!store.is_empty() && store.unfinished() == 0);
+    if let Some(file) = screenshot_file().filter(|_| saved) {
+        save_and_exit(file, &mut commands);
     }
 }

@@ -33,7 +33,7 @@ impl<'a> GpuExecutor<'a> {
             self.gpu.record(|encoder| pages.keep(encoder, slot, &arrangement.kept));
             Ok(())
         };
-        checked(self.gpu.device(), run, GpuError::Device)?
+        checked(self.gpu.device(), "a run", run, GpuError::Device)?
     }
 }
 
@@ -57,7 +57,7 @@ impl RunArrangement for GpuExecutor<'_> {
         let side = |tokens: usize| tokens.saturating_sub(2 * halo);
         let (columns, rows) = (side(grid.width), side(grid.height));
         let [width, height] = [columns, rows].map(|tokens| (tokens * TOKEN_PIXELS) as u32);
-        let texture = checked(self.gpu.device(), || self.gpu.texture(width, height), GpuError::Device)?;
+        let texture = checked(self.gpu.device(), "a picture", || self.gpu.texture(width, height), GpuError::Device)?;
         let place = ImagePlace { layer: 0, border: arrangement.halo * TOKEN_PIXELS as u32 };
         let (pipelines, slot) = (self.gpu.pipelines()?, &self.gpu.slot()?.job);
         let target = ImageTarget::at(self.gpu.device(), pipelines, slot, &texture, place)?;

@@ -48,16 +48,40 @@ pub enum GpuError {
         /// What is needed.
         expected: String,
     },
+    /// The device has no memory left, or the generator may not use more of it.
+    #[error("the graphics device has no memory for {what}")]
+    Memory {
+        /// What it was needed for.
+        what: String,
+    },
     /// The device refused an object or was lost.
     #[error("the graphics device failed: {0}")]
     Device(String),
 }
 
-/// Runs `make` and turns the device's validation and memory errors into `fail(message)`.
+impl GpuError {
+    /// True if the same may succeed when there is more memory.
+    pub fn is_memory(&self) -> bool {
+        matches!(self, Self::Memory { .. })
+    }
+
+    /// The same, with what the memory was needed for in other words.
+    #[must_use]
+    pub(crate) fn needed_for(self, needed_for: impl FnOnce() -> String) -> Self {
+        match self {
+            Self::Memory { .. } => Self::Memory { what: needed_for() },
+            other => other,
+        }
+    }
+}
+
+/// Runs `make` and turns the device's validation errors into `fail(message)`, and missing memory into
+/// [`GpuError::Memory`] for `what`.
 ///
 /// Without a scope wgpu reports them to a handler that ends the program by default.
 pub(crate) fn checked<T>(
     device: &wgpu::Device,
+    what: &str,
     make: impl FnOnce() -> T,
     fail: impl FnOnce(String) -> GpuError,
 ) -> Result<T, GpuError> {
@@ -68,6 +92,57 @@ pub(crate) fn checked<T>(
     let errors = [pollster::block_on(validation.pop()), pollster::block_on(memory.pop())];
     match errors.into_iter().flatten().next() {
         None => Ok(made),
+        Some(wgpu::Error::OutOfMemory { .. }) => Err(GpuError::Memory { what: what.into() }),
         Some(error) => Err(fail(error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A device that may take only a few percent of the memory that is free now, and an adapter's largest buffer.
+    fn device_with_little_memory() -> Option<(wgpu::Device, u64)> {
+        (1..95).find_map(|percent| {
+            let threshold =
+                wgpu::MemoryBudgetThresholds { for_resource_creation: Some(percent), for_device_loss: None };
+            let descriptor = wgpu::InstanceDescriptor {
+                memory_budget_thresholds: threshold,
+                ..wgpu::InstanceDescriptor::new_without_display_handle()
+            };
+            let instance = wgpu::Instance::new(descriptor);
+            let adapter = pollster::block_on(instance.request_adapter(&wgpu::RequestAdapterOptions::default())).ok()?;
+            let limits = adapter.limits();
+            let largest = limits.max_buffer_size.min(4 << 30);
+            let descriptor = wgpu::DeviceDescriptor { required_limits: limits, ..Default::default() };
+            Some((pollster::block_on(adapter.request_device(&descriptor)).ok()?.0, largest))
+        })
+    }
+
+    #[test]
+    fn a_device_without_memory_is_told_from_one_that_refuses() {
+        if std::env::var_os("DISCON_SKIP_GPU_TESTS").is_some_and(|value| value == "1") {
+            return println!("skipped: DISCON_SKIP_GPU_TESTS=1");
+        }
+        let Some((device, largest)) = device_with_little_memory() else {
+            return println!("skipped: no device that can be told how much memory to use");
+        };
+        let make = |size: u64, usage: wgpu::BufferUsages| {
+            let descriptor = wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false };
+            let make = || device.create_buffer(&descriptor);
+            checked(&device, "a test", make, GpuError::Device)
+        };
+        let usage = wgpu::BufferUsages::COPY_DST;
+        // Never written: nothing of it is taken from other programs.
+        let held: Result<Vec<_>, _> = (0..16).map(|_| make(largest, usage)).collect();
+        match held {
+            Ok(_) => println!("skipped: there is room for 16 buffers of {largest} bytes"),
+            Err(error) => {
+                assert!(error.is_memory(), "{error:?}");
+                assert_eq!(error.to_string(), "the graphics device has no memory for a test");
+            }
+        }
+        let refused = make(64, usage | wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::MAP_WRITE);
+        assert!(matches!(refused, Err(GpuError::Device(_))), "a usage that does not exist: {refused:?}");
     }
 }

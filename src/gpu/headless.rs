@@ -109,7 +109,7 @@ impl Gpu {
             self.submit(|pass| target.encode(pass));
             Ok(())
         };
-        checked(&self.device, run, GpuError::Device)??;
+        checked(&self.device, "a run", run, GpuError::Device)??;
         let tokens = self.read(slot.job.tokens_buffer(), 4 * plan.shape.grid.positions() as u64)?;
         let pixels = self.read_texture(texture)?;
         Ok(GeneratedTexture {
@@ -179,7 +179,7 @@ impl Gpu {
         }
         let pixels = shape.grid.finer(crate::model::TOKEN_PIXELS);
         let make = || self.texture(pixels.width as u32, pixels.height as u32);
-        let texture = checked(&self.device, make, GpuError::Device)?;
+        let texture = checked(&self.device, "a texture", make, GpuError::Device)?;
         let target = ImageTarget::new(&self.device, &loaded.pipelines, &job, &texture)?;
         Ok(Slot { job, output: Some((target, texture)) })
     }
@@ -288,7 +288,7 @@ impl Gpu {
             self.queue.submit([encoder.finish()]);
             target
         };
-        let target = checked(&self.device, make, GpuError::Device)?;
+        let target = checked(&self.device, "reading back", make, GpuError::Device)?;
         let (sender, receiver) = std::sync::mpsc::channel();
         target.map_async(wgpu::MapMode::Read, .., move |result| {
             // The receiver is gone only if this function failed before.

@@ -66,7 +66,7 @@ impl ImageTarget {
             let resources = [pixels.as_entire_binding(), wgpu::BindingResource::TextureView(&view)];
             (bind(device, compiled, &params, 0, resources), params)
         };
-        let (bind_group, params) = checked(device, make, GpuError::Device)?;
+        let (bind_group, params) = checked(device, "the target of a picture", make, GpuError::Device)?;
         Ok(Self {
             pipeline: compiled.pipeline.clone(),
             bind_group,
@@ -131,7 +131,7 @@ impl MipChain {
             };
             sizes.iter().enumerate().map(bind_level).collect()
         };
-        let levels = checked(device, make, GpuError::Device)?;
+        let levels = checked(device, "the levels of a texture", make, GpuError::Device)?;
         Ok(Self { pipeline: compiled.pipeline.clone(), levels })
     }
 

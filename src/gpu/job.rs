@@ -10,6 +10,9 @@ use crate::sampling::JobInputs;
 use std::ops::Range;
 use std::sync::Arc;
 
+/// What memory is needed for.
+const BUFFERS: &str = "the buffers of a texture that is made";
+
 /// Buffers and bind groups for jobs of one recording, one job at a time.
 #[derive(Debug)]
 pub struct JobSlot {
@@ -32,7 +35,7 @@ impl JobSlot {
         recording: Arc<Recording>,
     ) -> Result<Self, GpuError> {
         check_sizes(device, &recording)?;
-        let buffers = checked(device, || Buffers::new(device, &recording, None), GpuError::Device)?;
+        let buffers = checked(device, BUFFERS, || Buffers::new(device, &recording, None), GpuError::Device)?;
         Self::with_buffers(device, pipelines, weights, recording, buffers)
     }
 
@@ -50,7 +53,7 @@ impl JobSlot {
     ) -> Result<Self, GpuError> {
         check_sizes(device, &recording)?;
         let make = || Buffers::new(device, &recording, Some(&other.buffers));
-        let buffers = checked(device, make, GpuError::Device)?;
+        let buffers = checked(device, BUFFERS, make, GpuError::Device)?;
         Self::with_buffers(device, pipelines, weights, recording, buffers)
     }
 
@@ -61,13 +64,12 @@ impl JobSlot {
         recording: Arc<Recording>,
         buffers: Buffers,
     ) -> Result<Self, GpuError> {
-        let lost = |message: String| {
-            GpuError::Device(format!("it was lost, or had no memory left, while buffers were filled: {message}"))
-        };
-        checked(device, || buffers.fill(weights.queue(), &recording), lost)?;
+        // Nothing is said of buffers that were made when memory had run out and the device was lost with it.
+        let lost = |_| GpuError::Memory { what: BUFFERS.into() };
+        checked(device, BUFFERS, || buffers.fill(weights.queue(), &recording), lost)?;
         let mut binder = Binder::new(device, pipelines, weights, &recording, &buffers);
         let bind = || recording.dispatches.iter().map(|dispatch| binder.bind(dispatch)).collect::<Result<_, _>>();
-        let calls: Vec<Call> = checked(device, bind, GpuError::Device)??;
+        let calls: Vec<Call> = checked(device, BUFFERS, bind, GpuError::Device)??;
         let (pipelines, bind_groups) = binder.finish();
         Ok(Self { recording, buffers, pipelines, bind_groups, calls })
     }

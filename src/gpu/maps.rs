@@ -57,7 +57,7 @@ impl MapTarget {
             };
             sizes.iter().enumerate().map(bind_level).collect()
         };
-        let levels = checked(device, make, GpuError::Device)?;
+        let levels = checked(device, "the levels of a map", make, GpuError::Device)?;
         Ok(Self { derive: derive.pipeline.clone(), downsample: downsample.pipeline.clone(), levels, size })
     }
 

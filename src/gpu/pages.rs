@@ -17,6 +17,11 @@ pub struct GpuPages {
 }
 
 impl GpuPages {
+    /// Bytes of pages on a device.
+    pub fn bytes_of(config: &ModelConfig, pages: usize, positions: usize) -> u64 {
+        4 * (config.context_width() as u64 + 1) * pages as u64 * positions as u64
+    }
+
     /// Makes `pages` pages of `positions` positions each.
     ///
     /// # Errors
@@ -37,7 +42,7 @@ impl GpuPages {
             };
             (state, device.create_buffer(&descriptor), bytes)
         };
-        let parts = checked(device, || of_position.map(make), GpuError::Device)?;
+        let parts = checked(device, "kept tokens and latents", || of_position.map(make), GpuError::Device)?;
         Ok(Self { parts, positions: positions as u64 })
     }
 

@@ -82,7 +82,7 @@ fn compile(device: &wgpu::Device, variant: KernelVariant, key: KernelKey) -> Res
         });
         Compiled { pipeline, layout }
     };
-    checked(device, make, |message| GpuError::Kernel { kernel: name.into(), message })
+    checked(device, name, make, |message| GpuError::Kernel { kernel: name.into(), message })
 }
 
 fn layout_entries(bindings: &[Binding]) -> Vec<wgpu::BindGroupLayoutEntry> {

@@ -12,6 +12,8 @@ use half::f16;
 
 /// Largest buffer that is made: what WebGPU lets every device bind.
 const MAX_BUFFER_BYTES: u64 = 128 << 20;
+/// What memory is needed for.
+const WEIGHTS: &str = "the weights of the model";
 
 /// All parameters of a model that kernels read.
 #[derive(Debug)]
@@ -52,10 +54,10 @@ impl GpuWeights {
             places.push(Some((buffer, start as u64, size)));
         }
         let make = || contents.iter().map(|bytes| buffer(device, bytes.len())).collect();
-        let buffers: Vec<wgpu::Buffer> = checked(device, make, GpuError::Device)?;
+        let buffers: Vec<wgpu::Buffer> = checked(device, WEIGHTS, make, GpuError::Device)?;
         // Only into sound buffers: wgpu gives the device up if it has no memory for what is on its way.
         let upload = || buffers.iter().zip(&contents).for_each(|(buffer, bytes)| queue.write_buffer(buffer, 0, bytes));
-        checked(device, upload, GpuError::Device)?;
+        checked(device, WEIGHTS, upload, GpuError::Device)?;
         Ok(Self { queue: queue.clone(), buffers, places })
     }
 

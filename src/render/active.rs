@@ -259,7 +259,7 @@ impl ActiveJob {
                 mapped_at_creation: false,
             };
             // Without memory for them they are sampled again.
-            if let Ok(kept) = checked(device, || device.create_buffer(&descriptor), GpuError::Device) {
+            if let Ok(kept) = checked(device, "tokens", || device.create_buffer(&descriptor), GpuError::Device) {
                 copy(device, queue, source, &kept);
                 self.waiting.tokens = Some(kept);
             }

@@ -3,10 +3,10 @@
 use super::active::Active;
 use super::prepare::ModelOnGpu;
 use super::surfaces::{SurfaceWork, Surfaces};
-use crate::gpu::{GpuPages, ImagePlace};
+use crate::gpu::{GpuError, GpuPages, ImagePlace};
 use crate::model::Model;
 use crate::request::DisconSettings;
-use crate::request::link::{Command, Goal, Job, MapJob, Outbox, Report, Ticket};
+use crate::request::link::{Command, Goal, Job, MapJob, Outbox, Report, ReportSender, Ticket};
 use crate::request::surface_link::SurfaceReport;
 use crate::sampling::Span;
 use bevy::prelude::*;
@@ -59,7 +59,7 @@ impl Around {
     /// The report of a job that fails.
     pub fn failure(&self, ticket: Ticket, reason: String) -> Report {
         match self.work {
-            Some(_) => Report::Surface(ticket.image, SurfaceReport::Failed(reason)),
+            Some(_) => Report::Surface(ticket, SurfaceReport::Failed(reason)),
             None => Report::Failed(ticket, reason),
         }
     }
@@ -92,6 +92,16 @@ impl Queued {
     pub fn next(&self, possible: impl Fn(&Waiting) -> bool) -> Option<usize> {
         let candidates = self.jobs.iter().enumerate().filter(|(_, waiting)| waiting.can_run() && possible(waiting));
         candidates.max_by(|(_, a), (_, b)| a.order(b)).map(|(at, _)| at)
+    }
+
+    /// Fails everything that waits.
+    pub fn fail_all(&mut self, error: &GpuError, sender: &ReportSender) {
+        for waiting in self.jobs.drain(..) {
+            sender.send(waiting.around.failure(waiting.job.ticket, error.to_string()));
+        }
+        for (ticket, _) in self.uploads.drain(..) {
+            sender.send(Report::Failed(ticket, error.to_string()));
+        }
     }
 
     fn cancel(&mut self, image: AssetId<Image>) {

@@ -12,9 +12,16 @@ use bevy::prelude::*;
 pub struct KeptStates(Vec<(RecipeDigest, GpuPages)>);
 
 impl KeptStates {
-    /// Forgets everything: the model is another.
-    pub fn forget(&mut self) {
+    /// Forgets everything; the bytes that it took.
+    pub fn forget(&mut self) -> u64 {
+        let bytes = self.bytes();
         self.0.clear();
+        bytes
+    }
+
+    /// Bytes on the device.
+    pub fn bytes(&self) -> u64 {
+        self.0.iter().map(|(_, pages)| pages.bytes()).sum()
     }
 
     /// Takes what a finished job keeps, within a number of bytes.
@@ -23,7 +30,7 @@ impl KeptStates {
         let Some((pages, _)) = waiting.around.kept.take() else { return };
         self.0.retain(|(hash, _)| *hash != state.hash);
         self.0.push((state.hash, pages));
-        let mut bytes: u64 = self.0.iter().map(|(_, pages)| pages.bytes()).sum();
+        let mut bytes = self.bytes();
         self.0.retain(|(_, pages)| {
             let surplus = bytes > limit;
             bytes -= if surplus { pages.bytes() } else { 0 };
@@ -65,7 +72,7 @@ pub fn make_room(waiting: &mut Waiting, gpu: &GpuModel, device: &wgpu::Device, l
     }
     let config = &gpu.model.discon.config;
     let positions = job.plan.shape.grid.positions();
-    if 4 * (positions * (config.context_width() + 1)) as u64 <= limit {
+    if GpuPages::bytes_of(config, 1, positions) <= limit {
         // Without room nothing is kept.
         let pages = GpuPages::new(device, config, 1, positions);
         around.kept = pages.ok().map(|pages| (pages, whole(job)));

@@ -20,6 +20,7 @@ mod clear;
 mod extract;
 mod kept;
 mod layers;
+mod memory;
 mod prepare;
 mod read_back;
 mod run;
@@ -94,6 +95,7 @@ fn restart(
     commands.insert_resource(kept::KeptStates::default());
     commands.insert_resource(surfaces::Surfaces::default());
     commands.insert_resource(active::Active::default());
+    commands.insert_resource(memory::Shortage::default());
     commands.insert_resource(run::Finishing::default());
     commands.insert_resource(budget::Controller::default());
     commands.insert_resource(timing::Timer::new(device.wgpu_device(), &queue));

@@ -1,10 +1,9 @@
 //! Kernels, weights and buffers, made on task threads.
 
-use super::extract::{Queued, RenderSettings, Waiting};
-use super::kept::KeptStates;
-use super::surfaces::Surfaces;
+use super::extract::{Queued, Waiting};
+use super::memory::{Memory, afford};
 use crate::gpu::{GpuError, GpuWeights, JobSlot, KernelVariant, Pipelines, Recording};
-use crate::model::Model;
+use crate::model::{Model, TOKEN_PIXELS};
 use crate::request::link::{Report, ReportSender};
 use crate::sampling::PlanShape;
 use bevy::prelude::*;
@@ -26,7 +25,9 @@ pub struct GpuModel {
 
 enum State {
     Nothing,
-    Preparing(Task<Result<GpuModel, GpuError>>),
+    Preparing(Task<Result<GpuModel, GpuError>>, Arc<Model>),
+    /// There was no memory for it; tried again when something is asked for.
+    NoRoom(Arc<Model>),
     Ready(Arc<GpuModel>),
     Unusable,
 }
@@ -51,7 +52,7 @@ impl ModelOnGpu {
     pub fn get(&self) -> Option<&Arc<GpuModel>> {
         match &self.state {
             State::Ready(model) => Some(model),
-            State::Nothing | State::Preparing(_) | State::Unusable => None,
+            State::Nothing | State::Preparing(..) | State::NoRoom(_) | State::Unusable => None,
         }
     }
 
@@ -63,8 +64,9 @@ impl ModelOnGpu {
 
 /// Whether there is or will be something to make.
 pub fn has_work(gpu: Res<ModelOnGpu>, queued: Res<Queued>, slots: Res<Slots>) -> bool {
-    let preparing = matches!(gpu.state, State::Preparing(_));
-    preparing || queued.model.is_some() || slots.building.is_some() || queued.jobs.iter().any(Waiting::can_run)
+    let preparing = matches!(gpu.state, State::Preparing(..));
+    let again = matches!(gpu.state, State::NoRoom(_)) && !queued.uploads.is_empty();
+    preparing || again || queued.model.is_some() || slots.building.is_some() || queued.jobs.iter().any(Waiting::can_run)
 }
 
 /// Compiles kernels and uploads weights, some tenths of a second on a task thread.
@@ -72,29 +74,39 @@ pub fn prepare_model(
     mut gpu: ResMut<ModelOnGpu>,
     mut queued: ResMut<Queued>,
     mut slots: ResMut<Slots>,
-    mut kept: ResMut<KeptStates>,
+    mut memory: Memory,
     device: Res<RenderDevice>,
-    queue: Res<RenderQueue>,
     sender: Res<ReportSender>,
 ) {
+    let limit = memory.settings.work_memory_bytes;
     if queued.model.is_some() {
         let model = queued.model.take();
         *slots = Slots::default();
-        kept.forget();
+        memory.kept.forget();
         gpu.state = match model.filter(|_| gpu.computes) {
-            Some(model) => State::Preparing(prepare(model, &device, &queue, gpu.variant)),
+            Some(model) => prepare(model, &device, &memory.queue, gpu.variant, limit),
             None => {
                 sender.send(Report::Unusable("the graphics device has no compute shaders (WebGL?)".into()));
                 State::Unusable
             }
         };
     }
-    let State::Preparing(task) = &mut gpu.state else { return };
-    let Some(result) = block_on(poll_once(task)) else { return };
+    if let State::NoRoom(model) = &gpu.state
+        && (queued.jobs.iter().any(Waiting::can_run) || !queued.uploads.is_empty() || memory.surfaces.want_work())
+    {
+        gpu.state = prepare(model.clone(), &device, &memory.queue, gpu.variant, limit);
+    }
+    let State::Preparing(task, model) = &mut gpu.state else { return };
+    let (Some(result), model) = (block_on(poll_once(task)), model.clone()) else { return };
     gpu.state = match result {
         Ok(model) => {
             debug!("model on the GPU: {} kB of weights, {:?} kernels", model.weights.bytes() / 1000, gpu.variant);
             State::Ready(Arc::new(model))
+        }
+        Err(error) if error.is_memory() => {
+            queued.fail_all(&error, &sender);
+            memory.surfaces.fail_all(&error, &sender);
+            State::NoRoom(model)
         }
         Err(error) => {
             queued.jobs.clear();
@@ -110,13 +122,16 @@ fn prepare(
     device: &RenderDevice,
     queue: &RenderQueue,
     variant: KernelVariant,
-) -> Task<Result<GpuModel, GpuError>> {
-    let (device, queue) = (device.wgpu_device().clone(), queue.clone());
-    AsyncComputeTaskPool::get().spawn(async move {
-        let pipelines = Pipelines::compile(&device, variant, &model.discon.config)?;
+    mut limit: u64,
+) -> State {
+    let (device, queue, of) = (device.wgpu_device().clone(), queue.clone(), model.clone());
+    let task = AsyncComputeTaskPool::get().spawn(async move {
         let weights = GpuWeights::upload(&device, &queue, &model)?;
+        afford(&mut limit, weights.bytes(), || "the weights of the model".into())?;
+        let pipelines = Pipelines::compile(&device, variant, &model.discon.config)?;
         Ok(GpuModel { model, pipelines, weights })
-    })
+    });
+    State::Preparing(task, of)
 }
 
 /// Where the jobs of one shape run, one at a time.
@@ -126,6 +141,13 @@ pub struct Slot {
     pub full: Arc<JobSlot>,
     /// The coarse picture, from the tokens of the other; made when it is first needed.
     pub coarse: Option<Arc<JobSlot>>,
+}
+
+impl Slot {
+    fn bytes(&self) -> u64 {
+        let of = |slot: &JobSlot| slot.recording().bytes();
+        of(&self.full) + self.coarse.as_ref().map_or(0, |coarse| of(coarse))
+    }
 }
 
 /// Buffers and bind groups by shape of texture.
@@ -154,6 +176,18 @@ impl Slots {
         self.ready.iter().position(|(shape, slot)| *shape == waiting.job.plan.shape && fits(slot))
     }
 
+    /// Bytes on the device, about: coarse pictures share a part of the others.
+    pub fn bytes(&self) -> u64 {
+        self.ready.iter().map(|(_, slot)| slot.bytes()).sum()
+    }
+
+    /// Drops the slots in which no job runs; the bytes that they took.
+    pub fn give_up_idle(&mut self) -> u64 {
+        let before = self.bytes();
+        self.ready.retain(|(_, slot)| Arc::strong_count(&slot.full) > 1);
+        before - self.bytes()
+    }
+
     /// What was made for a shape, with or without the coarse part.
     fn known(&self, shape: &PlanShape) -> Option<Arc<JobSlot>> {
         self.ready.iter().find(|(known, _)| known == shape).map(|(_, slot)| slot.full.clone())
@@ -161,11 +195,9 @@ impl Slots {
 }
 
 /// Makes the slot of the next job while the one before it runs.
-#[expect(clippy::too_many_arguments, reason = "a system has one argument per resource")]
 pub fn prepare_slots(
     gpu: Res<ModelOnGpu>,
-    settings: Res<RenderSettings>,
-    surfaces: Res<Surfaces>,
+    mut memory: Memory,
     device: Res<RenderDevice>,
     images: Res<RenderAssets<GpuImage>>,
     sender: Res<ReportSender>,
@@ -183,9 +215,10 @@ pub fn prepare_slots(
                 debug!("buffers for {:?}: {} kB, {} dispatches", shape.grid, recording.bytes() / 1000, recording.len());
                 slots.ready.retain(|(known, _)| *known != shape);
                 slots.ready.push((shape, slot));
-                let surplus = slots.ready.len().saturating_sub(settings.kept_shapes + surfaces.shapes());
+                let surplus = slots.ready.len().saturating_sub(memory.settings.kept_shapes + memory.surfaces.shapes());
                 slots.ready.drain(..surplus);
             }
+            Err(error) if memory.try_again(&error, &mut slots) => {}
             Err(error) => {
                 let failed = queued.jobs.extract_if(.., |waiting| waiting.job.plan.shape == shape);
                 failed.for_each(|waiting| {
@@ -193,6 +226,9 @@ pub fn prepare_slots(
                 });
             }
         }
+    }
+    if memory.must_wait() {
+        return;
     }
     // Those that can start come first: one whose texture Bevy has not made must not hold up the others.
     let exists = |waiting: &Waiting| images.get(waiting.job.ticket.image).is_some();
@@ -202,7 +238,8 @@ pub fn prepare_slots(
         let shape = next.job.plan.shape.clone();
         let (model, device) = (model.clone(), device.wgpu_device().clone());
         let (known, coarse) = (slots.known(&shape), next.needs_coarse());
-        let make = move |shape: PlanShape| make_slot(&model, &device, &shape, known, coarse);
+        let left = memory.left(&model, &slots);
+        let make = move |shape: PlanShape| make_slot(&model, &device, &shape, known, coarse, left);
         let task = AsyncComputeTaskPool::get().spawn({
             let shape = shape.clone();
             async move { make(shape) }
@@ -218,18 +255,27 @@ fn make_slot(
     shape: &PlanShape,
     known: Option<Arc<JobSlot>>,
     coarse: bool,
+    mut left: u64,
 ) -> Result<Slot, GpuError> {
     let GpuModel { model, pipelines, weights } = gpu;
+    let size = shape.grid.finer(TOKEN_PIXELS);
+    let what = || format!("the buffers of a texture of {}x{} that is made", size.width, size.height);
+    let mut recorded = |recording: Recording| {
+        afford(&mut left, recording.bytes(), what)?;
+        Ok::<_, GpuError>(Arc::new(recording))
+    };
     let full = match known {
         Some(full) => full,
         None => {
-            let recording = Recording::new(model, shape, pipelines.variant());
-            Arc::new(JobSlot::new(device, pipelines, weights, Arc::new(recording))?)
+            let recording = recorded(Recording::new(model, shape, pipelines.variant()))?;
+            let slot = JobSlot::new(device, pipelines, weights, recording);
+            Arc::new(slot.map_err(|error| error.needed_for(what))?)
         }
     };
     let coarse = if coarse {
-        let recording = Recording::coarse(model, shape, pipelines.variant());
-        Some(Arc::new(JobSlot::sharing(device, pipelines, weights, Arc::new(recording), &full)?))
+        let recording = recorded(Recording::coarse(model, shape, pipelines.variant()))?;
+        let slot = JobSlot::sharing(device, pipelines, weights, recording, &full);
+        Some(Arc::new(slot.map_err(|error| error.needed_for(what))?))
     } else {
         None
     };

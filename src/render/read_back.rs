@@ -80,7 +80,7 @@ impl PictureReadBack {
 fn buffer(device: &wgpu::Device, label: &str, size: u64) -> Result<wgpu::Buffer, GpuError> {
     let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
     let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
-    checked(device, || device.create_buffer(&descriptor), GpuError::Device)
+    checked(device, label, || device.create_buffer(&descriptor), GpuError::Device)
 }
 
 /// A copy of the tokens of a texture that the GPU has been told to make.

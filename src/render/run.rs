@@ -5,6 +5,7 @@ use super::budget::{Controller, Phase};
 use super::clear::write_level;
 use super::extract::{Around, Queued, RenderSettings, Waiting};
 use super::kept::{KeptStates, make_room};
+use super::memory;
 use super::prepare::{GpuModel, ModelOnGpu, Slots};
 use super::read_back;
 use super::surfaces::Surfaces;
@@ -45,8 +46,19 @@ pub struct Jobs<'w> {
 pub struct Finishing(Arc<AtomicUsize>);
 
 impl Finishing {
-    fn is_empty(&self) -> bool {
+    /// Whether the GPU has finished everything that was watched.
+    pub fn is_empty(&self) -> bool {
         self.0.load(Ordering::Relaxed) == 0
+    }
+
+    /// Calls `then` when the GPU has finished all that was submitted.
+    pub fn watch(&self, queue: &wgpu::Queue, then: impl FnOnce() + Send + 'static) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        let count = self.0.clone();
+        queue.on_submitted_work_done(move || {
+            count.fetch_sub(1, Ordering::Relaxed);
+            then();
+        });
     }
 }
 
@@ -77,8 +89,10 @@ pub fn run_jobs(
     }
     while ms > 0.0 {
         if active.0.is_none() {
-            surfaces.feed(model, gpu.device.wgpu_device(), &mut queued, &gpu.sender);
-            active.0 = start_next(&gpu, model, &mut queued, &mut slots);
+            surfaces.feed(model, &mut queued, &gpu.sender);
+            let left = memory::left(&gpu.settings, model, &slots, &kept, &surfaces);
+            let keep = left.min(gpu.settings.kept_latent_bytes);
+            active.0 = start_next(&gpu, model, &mut queued, &mut slots, keep);
         }
         let Some(job) = &mut active.0 else { break };
         let phase = job.phase();
@@ -116,7 +130,7 @@ pub fn run_jobs(
 /// What there is to say when the GPU is done with a job whose last commands were submitted.
 fn complete(gpu: &Gpu, job: &ActiveJob, surfaces: &mut Surfaces) -> Option<Report> {
     match job.waiting.around.work {
-        Some(work) => surfaces.finished(job.ticket().image, work, &gpu.images, &gpu.queue),
+        Some(work) => surfaces.finished(job.ticket(), work, &gpu.images, &gpu.queue),
         None => {
             gpu.sender.send(job.cost());
             Some(Report::Done(job.ticket()))
@@ -188,13 +202,13 @@ fn submit_slice(
     (expected_ms, slice.end)
 }
 
-/// The next job whose texture and buffers exist.
-fn start_next(gpu: &Gpu, model: &GpuModel, queued: &mut Queued, slots: &mut Slots) -> Option<ActiveJob> {
+/// The next job whose texture and buffers exist; of its latents at most `keep` bytes are kept.
+fn start_next(gpu: &Gpu, model: &GpuModel, queued: &mut Queued, slots: &mut Slots, keep: u64) -> Option<ActiveJob> {
     loop {
         let at = queued.next(|waiting| gpu.images.get(waiting.job.ticket.image).is_some())?;
         let slot = slots.take(&queued.jobs[at])?;
         let mut waiting = queued.jobs.swap_remove(at);
-        make_room(&mut waiting, model, gpu.device.wgpu_device(), gpu.settings.kept_latent_bytes);
+        make_room(&mut waiting, model, gpu.device.wgpu_device(), keep);
         let ticket = waiting.job.ticket;
         let image = gpu.images.get(ticket.image)?;
         let surface = waiting.around.work;
@@ -255,10 +269,6 @@ fn upload(gpu: &Gpu, model: &GpuModel, texture: &wgpu::Texture, pixels: &[u8]) -
 
 /// Reports a texture when the GPU has finished all that was submitted for it.
 fn report_when_done(gpu: &Gpu, report: Report, finishing: &Finishing) {
-    finishing.0.fetch_add(1, Ordering::Relaxed);
-    let (sender, count) = (gpu.sender.clone(), finishing.0.clone());
-    gpu.queue.on_submitted_work_done(move || {
-        count.fetch_sub(1, Ordering::Relaxed);
-        sender.send(report);
-    });
+    let sender = gpu.sender.clone();
+    finishing.watch(&gpu.queue, move || sender.send(report));
 }

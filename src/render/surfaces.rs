@@ -6,7 +6,8 @@
 use super::active::Active;
 use super::extract::{Around, Queued, Waiting};
 use super::layers::Layers;
-use super::prepare::{GpuModel, ModelOnGpu};
+use super::memory::{Memory, afford};
+use super::prepare::{GpuModel, ModelOnGpu, Slots};
 use crate::gpu::{GpuError, GpuPages, ImagePlace};
 use crate::model::TOKEN_PIXELS;
 use crate::request::link::{Goal, Job, Report, ReportSender, Ticket};
@@ -14,7 +15,7 @@ use crate::request::surface_link::{Arranger, SurfaceCommand, SurfaceJob, Surface
 use crate::sampling::{Arrangement, EndlessGrid, Piece, WangSet, Work};
 use bevy::prelude::*;
 use bevy::render::render_asset::RenderAssets;
-use bevy::render::renderer::{RenderDevice, RenderQueue};
+use bevy::render::renderer::RenderDevice;
 use bevy::render::texture::GpuImage;
 
 /// Shapes of plans that one surface needs in turn: four kinds of pieces, and the decoding.
@@ -25,8 +26,7 @@ const SHAPES: usize = 5;
 pub struct Surfaces(Vec<OpenSurface>);
 
 struct OpenSurface {
-    surface: AssetId<Image>,
-    number: u64,
+    ticket: Ticket,
     source: Source,
     pages: Option<GpuPages>,
     /// A work is waiting or running, or has failed.
@@ -59,11 +59,11 @@ impl Surfaces {
     pub fn apply(&mut self, command: SurfaceCommand, queued: &mut Queued, active: &mut Active) {
         match command {
             SurfaceCommand::Open(job) => {
-                self.close(job.surface, queued, active);
+                self.close(job.ticket.image, queued, active);
                 self.0.push(OpenSurface::new(*job));
             }
             SurfaceCommand::Look(surface, view) => {
-                let Some(open) = self.0.iter_mut().find(|open| open.surface == surface) else { return };
+                let Some(open) = self.0.iter_mut().find(|open| open.ticket.image == surface) else { return };
                 open.look(view);
                 let waiting = queued.jobs.iter_mut().filter(|waiting| waiting.job.ticket.image == surface);
                 for waiting in waiting {
@@ -75,7 +75,7 @@ impl Surfaces {
     }
 
     fn close(&mut self, surface: AssetId<Image>, queued: &mut Queued, active: &mut Active) {
-        self.0.retain(|open| open.surface != surface);
+        self.0.retain(|open| open.ticket.image != surface);
         queued.jobs.retain(|waiting| waiting.job.ticket.image != surface);
         active.cancel(surface);
     }
@@ -86,52 +86,80 @@ impl Surfaces {
     }
 
     /// Lets every surface have a work among the jobs.
-    pub fn feed(&mut self, gpu: &GpuModel, device: &wgpu::Device, queued: &mut Queued, sender: &ReportSender) {
+    pub fn feed(&mut self, gpu: &GpuModel, queued: &mut Queued, sender: &ReportSender) {
         for open in self.0.iter_mut().filter(|open| !open.busy) {
-            match open.next(gpu, device, sender) {
+            let Some(pages) = open.pages.clone() else { continue };
+            match open.next(gpu, pages, sender) {
                 Ok(Some(waiting)) => queued.jobs.push(waiting),
                 Ok(None) => continue,
-                Err(reason) => sender.send(Report::Surface(open.surface, SurfaceReport::Failed(reason))),
+                Err(reason) => sender.send(Report::Surface(open.ticket, SurfaceReport::Failed(reason))),
             }
             open.busy = true;
         }
     }
 
+    /// Bytes of their pages on the device.
+    pub fn bytes(&self) -> u64 {
+        self.0.iter().filter_map(|open| open.pages.as_ref()).map(GpuPages::bytes).sum()
+    }
+
+    /// Fails those that have not failed yet.
+    pub fn fail_all(&mut self, error: &GpuError, sender: &ReportSender) {
+        for open in self.0.iter_mut().filter(|open| !open.busy) {
+            open.fail(error, sender);
+        }
+    }
+
+    /// The first that has no pages yet.
+    fn without_pages(&mut self) -> Option<&mut OpenSurface> {
+        self.0.iter_mut().find(|open| !open.busy && open.pages.is_none())
+    }
+
     /// Notes a work whose last commands were submitted, and says what there is to report when they are done.
     pub fn finished(
         &mut self,
-        surface: AssetId<Image>,
+        ticket: Ticket,
         work: SurfaceWork,
         images: &RenderAssets<GpuImage>,
         queue: &wgpu::Queue,
     ) -> Option<Report> {
-        let open = self.0.iter_mut().find(|open| open.surface == surface)?;
+        let open = self.0.iter_mut().find(|open| open.ticket == ticket)?;
         open.busy = false;
         let report = open.finished(work);
         open.write_map(images, queue);
-        Some(Report::Surface(surface, report?))
+        Some(Report::Surface(ticket, report?))
     }
 }
 
-/// Prepares the next works, and maps that have changed.
+/// Prepares pages, the next works, and maps that have changed.
 pub fn feed_surfaces(
     gpu: Res<ModelOnGpu>,
     device: Res<RenderDevice>,
-    queue: Res<RenderQueue>,
     images: Res<RenderAssets<GpuImage>>,
     sender: Res<ReportSender>,
-    mut surfaces: ResMut<Surfaces>,
+    mut memory: Memory,
+    mut slots: ResMut<Slots>,
     mut queued: ResMut<Queued>,
 ) {
-    if let Some(model) = gpu.get() {
-        surfaces.feed(model, device.wgpu_device(), &mut queued, &sender);
-        surfaces.0.iter_mut().for_each(|open| open.write_map(&images, &queue));
+    let Some(model) = gpu.get() else { return };
+    while !memory.must_wait() {
+        let left = memory.left(model, &slots);
+        let Some(open) = memory.surfaces.without_pages() else { break };
+        if let Err(error) = open.make_pages(model, device.wgpu_device(), left)
+            && !memory.try_again(&error, &mut slots)
+            && let Some(open) = memory.surfaces.without_pages()
+        {
+            open.fail(&error, &sender);
+        }
     }
+    memory.surfaces.feed(model, &mut queued, &sender);
+    let Memory { surfaces, queue, .. } = &mut memory;
+    surfaces.0.iter_mut().for_each(|open| open.write_map(&images, queue));
 }
 
 impl OpenSurface {
     fn new(job: SurfaceJob) -> Self {
-        let SurfaceJob { surface, number, arranger } = job;
+        let SurfaceJob { ticket, arranger } = job;
         let source = match arranger {
             Arranger::Endless { grid, map, radius, layers, view } => {
                 let layers = Layers::new(layers, radius, view.centre);
@@ -139,7 +167,7 @@ impl OpenSurface {
             }
             Arranger::Wang { set, priority } => Source::Wang { set, priority },
         };
-        Self { surface, number, source, pages: None, busy: false }
+        Self { ticket, source, pages: None, busy: false }
     }
 
     fn look(&mut self, to: View) {
@@ -161,12 +189,7 @@ impl OpenSurface {
     }
 
     /// The next work as a job; none if everything in sight was made.
-    fn next(
-        &mut self,
-        gpu: &GpuModel,
-        device: &wgpu::Device,
-        sender: &ReportSender,
-    ) -> Result<Option<Waiting>, String> {
+    fn next(&mut self, gpu: &GpuModel, pages: GpuPages, sender: &ReportSender) -> Result<Option<Waiting>, String> {
         let priority = self.priority();
         let next = match &mut self.source {
             Source::Endless { grid, layers, .. } => {
@@ -177,7 +200,7 @@ impl OpenSurface {
                     Work::Picture(cell) => {
                         let (layer, lost) = layers.free();
                         if let Some(lost) = lost {
-                            sender.send(Report::Surface(self.surface, SurfaceReport::Lost(lost)));
+                            sender.send(Report::Surface(self.ticket, SurfaceReport::Lost(lost)));
                         }
                         SurfaceWork::Cell(cell, layer)
                     }
@@ -190,22 +213,27 @@ impl OpenSurface {
                 None => return Ok(None),
             },
         };
-        let pages = self.pages(gpu, device).map_err(|error| error.to_string())?;
         Ok(Some(self.job(next, pages, priority)))
     }
 
-    /// The pages, made when they are first needed.
-    fn pages(&mut self, gpu: &GpuModel, device: &wgpu::Device) -> Result<GpuPages, GpuError> {
-        if let Some(pages) = &self.pages {
-            return Ok(pages.clone());
-        }
-        let (count, positions) = match &self.source {
-            Source::Endless { grid, .. } => (grid.page_count(), grid.page_positions()),
-            Source::Wang { set, .. } => (set.page_count(), set.page_positions()),
+    /// Makes the pages, of which there may be `left` bytes.
+    fn make_pages(&mut self, gpu: &GpuModel, device: &wgpu::Device, mut left: u64) -> Result<(), GpuError> {
+        let (count, positions, what) = match &self.source {
+            Source::Endless { grid, .. } => (grid.page_count(), grid.page_positions(), "the cells of a surface"),
+            Source::Wang { set, .. } => (set.page_count(), set.page_positions(), "a set of Wang tiles"),
         };
-        let pages = GpuPages::new(device, &gpu.model.discon.config, count, positions)?;
-        self.pages = Some(pages.clone());
-        Ok(pages)
+        let config = &gpu.model.discon.config;
+        let what = || format!("the latents of {what}");
+        afford(&mut left, GpuPages::bytes_of(config, count, positions), what)?;
+        let pages = GpuPages::new(device, config, count, positions);
+        self.pages = Some(pages.map_err(|error| error.needed_for(what))?);
+        Ok(())
+    }
+
+    /// Ends the work: a new opening may begin it again.
+    fn fail(&mut self, error: &GpuError, sender: &ReportSender) {
+        sender.send(Report::Surface(self.ticket, SurfaceReport::Failed(error.to_string())));
+        self.busy = true;
     }
 
     fn job(&self, (work, arrangement): (SurfaceWork, Arrangement), pages: GpuPages, priority: f32) -> Waiting {
@@ -221,7 +249,7 @@ impl OpenSurface {
             work: Some(work),
         };
         let job = Job {
-            ticket: Ticket { image: self.surface, number: self.number },
+            ticket: self.ticket,
             plan,
             priority,
             file: None,

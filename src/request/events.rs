@@ -30,7 +30,7 @@ pub enum GenerationError {
     /// The program has no renderer, so nothing can be generated on a GPU.
     #[error("there is no renderer: textures are generated on the GPU (`RenderPlugin` is missing or has no backend)")]
     NoRenderer,
-    /// The graphics device cannot run the model.
+    /// The graphics device cannot run the model, or has no memory for the texture: asked for again, it is tried again.
     #[error("{0}")]
     Gpu(String),
     /// As many requests were unfinished as [`DisconSettings::max_unfinished`](super::DisconSettings::max_unfinished)

@@ -131,8 +131,8 @@ pub enum Report {
     Cost(u64, Continued),
     /// A texture failed.
     Failed(Ticket, String),
-    /// About a texture with layers.
-    Surface(AssetId<Image>, SurfaceReport),
+    /// About a texture with layers. The ticket is that of its opening.
+    Surface(Ticket, SurfaceReport),
     /// Milliseconds that the GPU has worked for textures since the last report of this kind: about one frame.
     Spent(f32),
     /// A picture could not be written into the disk cache.

@@ -10,6 +10,7 @@ use super::model_source::DisconModel;
 use super::settings::DisconSettings;
 use super::statistics::GPU_MILLISECONDS;
 use super::store::{Entry, TextureState, TextureStore};
+use super::surface_link::SurfaceCommand;
 use super::systems::{KernelVersion, disk_file, generate};
 use bevy::diagnostic::Diagnostics;
 use bevy::prelude::*;
@@ -64,7 +65,7 @@ pub fn collect_reports(
                 store.counts.not_cached += 1;
                 cache_failures.write(failure);
             }
-            Report::Surface(surface, report) => store.surfaces.reports.push((surface, report)),
+            Report::Surface(ticket, report) => store.surfaces.reports.push((ticket, report)),
             Report::Cost(operations, continued) => {
                 store.counts.operations += operations;
                 store.counts.continued += u64::from(continued == Continued::Yes);
@@ -133,7 +134,9 @@ fn restore_all(store: &mut TextureStore, images: &mut Assets<Image>, outbox: &mu
         }
     }
     store.unusable = None;
-    outbox.0.clear();
+    // Everything is asked for again below, but what has ended shall end: the render world may have heard of it already.
+    let ends = |command: &Command| matches!(command, Command::Cancel(_) | Command::Surface(SurfaceCommand::Close(_)));
+    outbox.0.retain(ends);
     if let Some(model) = model.get() {
         outbox.0.push(Command::UseModel(model.clone()));
     }

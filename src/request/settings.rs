@@ -40,6 +40,13 @@ pub struct DisconSettings {
     /// Each takes some MB (the `small` model at 256x256: 6 MB) and saves some tenths of a second on a task thread.
     /// Range 1..=64, default 2.
     pub kept_shapes: usize,
+    /// Most bytes of GPU memory for the work: the weights, the buffers in which textures are made, and what is kept for edits
+    /// and surfaces. The textures themselves do not count, nor do some kB of each texture that waits.
+    ///
+    /// When it is used up, or the device has no more, buffers and latents that are only kept are given up, and the next
+    /// texture waits for the running one; what still finds no room fails with the reason and may be asked for again.
+    /// Default: as much as there is.
+    pub work_memory_bytes: u64,
     /// Whether textures show the picture of their discrete tokens first, and are refined in place.
     ///
     /// Every texture that waits gets its coarse picture before any is refined, whatever the priorities, so that a scene
@@ -68,6 +75,7 @@ impl Default for DisconSettings {
             memory_cache_bytes: 64 << 20,
             kept_latent_bytes: 8 << 20,
             kept_shapes: 2,
+            work_memory_bytes: u64::MAX,
             coarse_first: true,
             paused: false,
             max_unfinished: 1024,

@@ -5,6 +5,7 @@ use bevy::render::error_handler::{RenderErrorHandler, RenderErrorPolicy};
 use bevy::render::settings::{Backends, WgpuLimits};
 use bevy_discon::plugin::without_missing_adapter;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The reason of the first failure.
 fn failure(game: &mut Game) -> String {
@@ -145,6 +146,9 @@ fn without_memory_requests_fail_or_wait_and_the_game_goes_on() {
     game.frames(10);
 
     let device = game.0.sub_app(RenderApp).world().resource::<RenderDevice>().wgpu_device().clone();
+    let lost = Arc::new(AtomicBool::new(false));
+    let told = lost.clone();
+    device.set_device_lost_callback(move |_, _| told.store(true, Ordering::Relaxed));
     let mut hog = Hog(Vec::new());
     while !is_full(&device) {
         assert!(hog.0.len() < 200, "12 GB are used and the device has memory left");
@@ -164,6 +168,14 @@ fn without_memory_requests_fail_or_wait_and_the_game_goes_on() {
     assert!(game.heard().failed.len() <= 1, "one message at most");
     let told = game.heard().failed.iter().map(|failed| failed.error.to_string().to_lowercase());
     assert!(told.into_iter().all(|reason| reason.contains("memory")), "{:?}", game.heard().failed);
+    // There is memory again. If wgpu has given the device up meanwhile, a new one is needed for anything: another test.
+    drop(hog);
+    if lost.load(Ordering::Relaxed) {
+        return println!("the device was lost");
+    }
+    let again = game.generate(recipe(5).with_size(128, 64));
+    game.until("there is memory", |game| game.is_ready(&again));
+    assert_eq!(rgb(&game.picture(&again)), expected(&recipe(5).with_size(128, 64)));
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Files that change while the game runs, told by a watcher as Bevy's feature `file_watcher` tells of them.
 //!
-//! That feature would bring another watcher of the file system into every build of the tests. This one only polls; from
-//! its event on, everything is Bevy's and ours.
+//! That feature would bring another watcher of the file system into every build of the tests. This one only polls, and sends
+//! what `bevy_asset::io::file::FileWatcher` sends for a file that is written, and for one that was removed and is there
+//! again, as some programs save; from its event on, everything is Bevy's and ours. A file that another one is renamed to is
+//! not reloaded by Bevy 0.19.
 
 use super::game::*;
 use bevy::asset::AssetApp;
@@ -40,7 +42,11 @@ fn watching(folder: &Path) -> Option<Game> {
             while !stopped.load(Ordering::Relaxed) {
                 let now = files(&folder);
                 for (path, _) in now.iter().filter(|file| !known.contains(file)) {
-                    events.try_send(AssetSourceEvent::ModifiedAsset(path.clone())).ok();
+                    let event = match known.iter().any(|(known, _)| known == path) {
+                        true => AssetSourceEvent::ModifiedAsset(path.clone()),
+                        false => AssetSourceEvent::AddedAsset(path.clone()),
+                    };
+                    events.try_send(event).ok();
                 }
                 known = now;
                 std::thread::sleep(Duration::from_millis(10));
@@ -77,4 +83,11 @@ fn a_file_that_is_saved_again_fills_the_same_texture_anew_and_a_bad_one_leaves_t
     game.until("the mended recipe", |game| game.store().recipe(&image) == Some(&recipe(83)));
     game.until("the mended picture", |game| game.is_ready(&image));
     assert_eq!(rgb(&game.picture(&image)), expected(&recipe(83)));
+    // Saved as some programs do.
+    std::fs::remove_file(&path).expect("the file exists");
+    game.frames(50);
+    std::fs::write(&path, recipe(84).to_ron()).expect("the folder can be written");
+    game.until("the recipe of the new file", |game| game.store().recipe(&image) == Some(&recipe(84)));
+    game.until("the picture of the new file", |game| game.is_ready(&image));
+    assert_eq!(rgb(&game.picture(&image)), expected(&recipe(84)));
 }

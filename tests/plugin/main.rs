@@ -16,6 +16,7 @@ mod headless;
 mod hot_reload;
 mod life;
 mod maps;
+mod memory;
 mod requests;
 mod soak;
 mod surfaces;

@@ -188,3 +188,59 @@ fn wang_tiles_are_those_of_the_executor_in_the_layers_that_the_map_names() {
     let set = WangTiles::on(&mut GpuExecutor::new(&mut gpu), &model(), &request.recipe).expect("the recipe is sound");
     assert!(layers.iter().zip(&set.tiles).all(|(layer, tile)| *layer == tile.pixels));
 }
+
+/// Bytes of every tile, and of the field.
+fn tiles(game: &mut Game, set: Entity) -> (Vec<Vec<u8>>, Vec<u8>) {
+    let found = game.0.world().get::<WangTextures>(set).expect("they are there at once").clone();
+    let tile = |layer| game.layer(&found.tiles, layer, 0).expect("the texture exists");
+    ((0..16).map(tile).collect(), game.layer(&found.map, 0, 0).expect("the map exists"))
+}
+
+#[test]
+fn after_a_device_was_lost_every_cell_in_sight_and_every_tile_is_made_again() {
+    let Some(mut game) = Game::new(DisconSettings::default()) else { return };
+    let opened = open(&mut game, surface(), [0, 0]);
+    walk(&mut game, opened, [0, 0]);
+    walk(&mut game, opened, [1, 0]);
+    let request = WangTileSet { field: (9, 7), field_seed: 3, ..WangTileSet::new(surface().recipe) };
+    let set = game.0.world_mut().spawn(request).id();
+    let textures = |game: &Game| game.0.world().get::<WangTextures>(set).expect("they are there at once").clone();
+    game.until("the set is complete", |game| textures(game).is_complete());
+    let (before, tiles_before) = (pictures(&mut game, opened.0), tiles(&mut game, set));
+    assert_eq!(before.len(), 12, "those in sight and those that were");
+    // The first time everything is there, the second time half of it is on its way and something new has just come.
+    let mut late = None;
+    for round in 0..2 {
+        if round == 1 {
+            game.until("some cells are there", |game| cells(game, opened.0).layers.len() > 2);
+            let recipe = Recipe { seed: 78, ..surface().recipe };
+            late = Some(open(&mut game, EndlessSurface { recipe, ..surface() }, [0, 0]));
+        }
+        game.replace_device();
+        assert!(cells(&game, opened.0).missing() > 0, "what was lost is not shown");
+        assert!(!textures(&game).is_complete());
+    }
+    let late = late.expect("it was opened in the second round").0;
+    game.until("all cells are made", |game| {
+        [opened.0, late].iter().all(|surface| {
+            assert_eq!(cells(game, *surface).error, None);
+            cells(game, *surface).missing() == 0
+        })
+    });
+    game.until("the set is complete", |game| {
+        assert_eq!(textures(game).error, None);
+        textures(game).is_complete()
+    });
+    let after = pictures(&mut game, opened.0);
+    assert_eq!(after.len(), 9, "those in sight");
+    assert!(after.iter().all(|(cell, picture)| before.get(cell) == Some(picture)), "a cell is another one");
+    assert!(tiles(&mut game, set) == tiles_before, "the tiles or their field are other ones");
+    for surface in [opened.0, late] {
+        check_map(&mut game, surface);
+    }
+    // Layers go round as before, and others are not held up.
+    walk(&mut game, opened, [2, 0]);
+    check_map(&mut game, opened.0);
+    let image = game.generate(recipe(9));
+    game.until("a texture is ready", |game| game.is_ready(&image));
+}

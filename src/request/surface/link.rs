@@ -1,5 +1,6 @@
 //! What the two worlds say to each other about textures with layers.
 
+use crate::request::link::Ticket;
 use crate::sampling::{EndlessGrid, WangSet};
 use bevy::prelude::*;
 
@@ -17,10 +18,9 @@ pub enum SurfaceCommand {
 /// A texture array to fill.
 #[derive(Debug)]
 pub struct SurfaceJob {
-    /// The texture array.
-    pub surface: AssetId<Image>,
-    /// Decides between equal priorities: lower is sooner.
-    pub number: u64,
+    /// The texture array, and the number of this opening: reports of an earlier one do not count. Of equal priorities the
+    /// lower number is sooner.
+    pub ticket: Ticket,
     /// What to run.
     pub arranger: Arranger,
 }

@@ -6,6 +6,7 @@ mod streaming;
 mod wang;
 
 use super::events::GenerationError;
+use super::link::Ticket;
 use super::priority::PriorityByDistance;
 use crate::sampling::Recipe;
 use bevy::platform::collections::HashMap;
@@ -112,13 +113,15 @@ pub struct SurfaceCells {
     pub map: Handle<Image>,
     /// The layer of each cell that has one, also of those out of sight.
     pub layers: HashMap<IVec2, u32>,
-    /// Why no further cells are made, if that is so.
+    /// Why no further cells are made, if that is so. What may have passed, as missing memory, may be tried again by
+    /// inserting the request again.
     pub error: Option<GenerationError>,
     /// Number of cells to each side of the viewer's.
     pub radius: u32,
     /// The viewer's cell.
     pub viewer: IVec2,
-    opened: bool,
+    /// Number of the opening whose cells these are.
+    opened: Option<u64>,
     sent: Option<[f32; 4]>,
 }
 
@@ -139,7 +142,7 @@ impl SurfaceCells {
 /// What the render world says, until the entities hear of it.
 #[derive(Debug, Default)]
 pub(super) struct SurfaceNews {
-    pub reports: Vec<(AssetId<Image>, SurfaceReport)>,
+    pub reports: Vec<(Ticket, SurfaceReport)>,
     /// The device or the model is another: everything begins again.
     pub reopen: bool,
 }

@@ -47,7 +47,7 @@ fn answer(
         error: None,
         radius,
         viewer: IVec2::ZERO,
-        opened: false,
+        opened: None,
         sent: None,
     });
 }
@@ -69,14 +69,14 @@ fn withdraw(
 /// Sends new surfaces to the render world, as soon as there is a model.
 fn open_surfaces(
     model: Res<DisconModel>,
-    store: Res<TextureStore>,
+    mut store: ResMut<TextureStore>,
     sender: Option<Res<ReportSender>>,
     viewers: Viewers,
-    mut surfaces: Query<(Entity, &EndlessSurface, &GlobalTransform, &mut SurfaceCells)>,
+    mut surfaces: Query<(&EndlessSurface, &GlobalTransform, &mut SurfaceCells)>,
     mut outbox: ResMut<Outbox>,
 ) {
-    for (entity, surface, place, mut cells) in &mut surfaces {
-        if cells.opened || cells.error.is_some() {
+    for (surface, place, mut cells) in &mut surfaces {
+        if cells.opened.is_some() || cells.error.is_some() {
             continue;
         }
         if let Some(error) = unusable(&store, &model) {
@@ -94,9 +94,9 @@ fn open_surfaces(
         };
         let view = surface.view(viewers.place(surface, place).unwrap_or_default());
         let arranger = Arranger::Endless { grid, map: cells.map.id(), radius, layers, view };
-        let job = SurfaceJob { surface: cells.cells.id(), number: entity.to_bits(), arranger };
-        outbox.0.push(Command::Surface(SurfaceCommand::Open(Box::new(job))));
-        (cells.opened, cells.sent) = (true, None);
+        let ticket = store.ticket(cells.cells.id());
+        (cells.opened, cells.sent) = (Some(ticket.number), None);
+        outbox.0.push(Command::Surface(SurfaceCommand::Open(Box::new(SurfaceJob { ticket, arranger }))));
     }
 }
 
@@ -138,7 +138,7 @@ fn follow_viewers(
     mut outbox: ResMut<Outbox>,
 ) {
     for (surface, place, mut cells) in &mut surfaces {
-        if !cells.opened {
+        if cells.opened.is_none() {
             continue;
         }
         let Some(eye) = viewers.place(surface, place) else { continue };
@@ -159,26 +159,46 @@ fn apply_reports(
     mut store: ResMut<TextureStore>,
     mut surfaces: Query<&mut SurfaceCells>,
     mut sets: Query<&mut WangTextures, With<WangTileSet>>,
+    mut images: ResMut<Assets<Image>>,
+    mut outbox: ResMut<Outbox>,
 ) {
-    let reopen = std::mem::take(&mut store.surfaces.reopen);
-    if reopen {
+    if std::mem::take(&mut store.surfaces.reopen) {
         for mut cells in &mut surfaces {
-            // Reports that are on their way may be of the old pictures; the new ones follow.
-            (cells.opened, cells.error) = (false, None);
+            // Without a number reports that are on their way find nobody; they are of the old pictures.
+            (cells.opened, cells.error) = (None, None);
             cells.layers.clear();
+            ensure(&mut images, [&cells.cells, &cells.map]);
         }
-        sets.iter_mut().for_each(|mut set| set.reopen());
+        for mut set in &mut sets {
+            set.reopen();
+            ensure(&mut images, [&set.tiles, &set.map]);
+            // The old tiles are those of another model, or were lost with the device.
+            outbox.0.push(Command::Clear(set.tiles.id(), None));
+        }
     }
-    for (surface, report) in std::mem::take(&mut store.surfaces.reports) {
-        if let Some(mut cells) = surfaces.iter_mut().find(|cells| cells.cells.id() == surface) {
+    for (ticket, report) in std::mem::take(&mut store.surfaces.reports) {
+        let ours =
+            |image: &Handle<Image>, opened: Option<u64>| image.id() == ticket.image && opened == Some(ticket.number);
+        if let Some(mut cells) = surfaces.iter_mut().find(|cells| ours(&cells.cells, cells.opened)) {
             match report {
                 SurfaceReport::Cell(cell, layer) => _ = cells.layers.insert(IVec2::from(cell), layer),
                 SurfaceReport::Lost(cell) => _ = cells.layers.remove(&IVec2::from(cell)),
                 SurfaceReport::Failed(reason) => cells.error = Some(GenerationError::Gpu(reason)),
                 SurfaceReport::Tile(_) => {}
             }
-        } else if let Some(mut set) = sets.iter_mut().find(|set| set.tiles.id() == surface) {
+        } else if let Some(mut set) = sets.iter_mut().find(|set| ours(&set.tiles, set.opened)) {
             set.apply(report);
+        }
+    }
+}
+
+/// Makes sure that the textures of some images exist. Bevy makes those again that a lost device had; of an image that was new
+/// then nobody would tell it once more.
+fn ensure<const COUNT: usize>(images: &mut Assets<Image>, handles: [&Handle<Image>; COUNT]) {
+    for handle in handles {
+        if let Some(mut image) = images.get_mut(handle) {
+            // Writing tells of a change. A texture that exists stays as it is.
+            _ = &mut *image;
         }
     }
 }

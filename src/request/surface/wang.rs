@@ -8,6 +8,7 @@ use crate::request::model_source::DisconModel;
 use crate::request::store::TextureStore;
 use crate::request::target::{layered_image, lookup_image};
 use crate::sampling::{Recipe, WANG_TILES, WangSet, wang_index_map};
+use bevy::asset::RenderAssetUsages;
 use bevy::prelude::*;
 use bevy::render::render_resource::TextureFormat;
 
@@ -49,9 +50,10 @@ pub struct WangTextures {
     pub map: Handle<Image>,
     /// Tiles that have their picture.
     pub made: u32,
-    /// Why no further tiles are made, if that is so.
+    /// Why no further tiles are made, if that is so. Inserting the request again tries again.
     pub error: Option<GenerationError>,
-    opened: bool,
+    /// Number of the opening whose tiles these are.
+    pub(super) opened: Option<u64>,
 }
 
 impl WangTextures {
@@ -61,7 +63,7 @@ impl WangTextures {
     }
 
     pub(super) fn reopen(&mut self) {
-        (self.opened, self.made, self.error) = (false, 0, None);
+        (self.opened, self.made, self.error) = (None, 0, None);
     }
 
     pub(super) fn apply(&mut self, report: SurfaceReport) {
@@ -89,10 +91,12 @@ fn answer(
     let (columns, rows) = (set.field.0.clamp(1, 1024), set.field.1.clamp(1, 1024));
     let mut map = lookup_image((columns, rows), TextureFormat::R8Uint);
     map.data = Some(wang_index_map(columns, rows, set.field_seed));
+    // Kept in the main world too, from where Bevy fills it again on a new device.
+    map.asset_usage = RenderAssetUsages::all();
     let tiles = images.add(layered_image(set.recipe.size, WANG_TILES as u32));
     outbox.0.push(Command::Clear(tiles.id(), None));
     let map = images.add(map);
-    commands.entity(event.entity).try_insert(WangTextures { tiles, map, made: 0, error: None, opened: false });
+    commands.entity(event.entity).try_insert(WangTextures { tiles, map, made: 0, error: None, opened: None });
 }
 
 /// Ends the work of a request that is removed or replaced.
@@ -112,13 +116,13 @@ fn withdraw(
 /// Sends new sets to the render world, as soon as there is a model.
 pub(super) fn open_sets(
     model: Res<DisconModel>,
-    store: Res<TextureStore>,
+    mut store: ResMut<TextureStore>,
     sender: Option<Res<ReportSender>>,
-    mut sets: Query<(Entity, &WangTileSet, &mut WangTextures)>,
+    mut sets: Query<(&WangTileSet, &mut WangTextures)>,
     mut outbox: ResMut<Outbox>,
 ) {
-    for (entity, set, mut textures) in &mut sets {
-        if textures.opened || textures.error.is_some() {
+    for (set, mut textures) in &mut sets {
+        if textures.opened.is_some() || textures.error.is_some() {
             continue;
         }
         if let Some(error) = unusable(&store, &model) {
@@ -129,9 +133,9 @@ pub(super) fn open_sets(
         match WangSet::new(model, &set.recipe) {
             Ok(work) => {
                 let arranger = Arranger::Wang { set: Box::new(work), priority: set.priority };
-                let job = SurfaceJob { surface: textures.tiles.id(), number: entity.to_bits(), arranger };
-                outbox.0.push(Command::Surface(SurfaceCommand::Open(Box::new(job))));
-                textures.opened = true;
+                let ticket = store.ticket(textures.tiles.id());
+                textures.opened = Some(ticket.number);
+                outbox.0.push(Command::Surface(SurfaceCommand::Open(Box::new(SurfaceJob { ticket, arranger }))));
             }
             Err(error) => textures.error = Some(GenerationError::Recipe(error.to_string())),
         }
