@@ -217,7 +217,7 @@ impl OpenSurface {
         let around = Around {
             given: Some((pages.clone(), given)),
             kept: Some((pages, kept)),
-            place: ImagePlace { layer, border: halo * TOKEN_PIXELS as u32 },
+            place: ImagePlace { item: 0, layer, border: halo * TOKEN_PIXELS as u32 },
             work: Some(work),
         };
         let job = Job {
