@@ -57,7 +57,8 @@ impl Gpu {
         .map_err(|error| GpuError::NoAdapter(error.to_string()))?;
         let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("discon"),
-            required_features: adapter.features() & wgpu::Features::SUBGROUP,
+            // For kernels, and for tools that measure.
+            required_features: adapter.features() & (wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY),
             required_limits: adapter.limits(),
             ..Default::default()
         }))
