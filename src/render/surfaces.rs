@@ -231,7 +231,7 @@ impl OpenSurface {
             paused: false,
             state: None,
         };
-        Waiting { job, tokens: None, coarse_shown: false, around }
+        Waiting { job, tokens: None, coarse_shown: false, around, alone: true }
     }
 
     fn finished(&mut self, work: SurfaceWork) -> Option<SurfaceReport> {
