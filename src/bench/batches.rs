@@ -27,9 +27,11 @@ pub fn run(options: &Options) -> Result<String, BenchError> {
     Ok(text)
 }
 
-/// Seconds by the wall, and on the GPU if it has timestamps.
+/// Seconds by the wall, of the processor, and on the GPU if it has timestamps.
+#[derive(Default)]
 struct Measured {
     wall: Vec<f64>,
+    cpu: Vec<f64>,
     gpu: Vec<f64>,
 }
 
@@ -48,8 +50,10 @@ pub(super) fn table(options: &Options, gpu: &Gpu, side: u32) -> Result<String, B
         "run",
         "wall s",
         "GPU s",
+        "CPU s",
         "wall s a texture",
         "wall of one after the other",
+        "CPU of one after the other",
         "dispatches a texture",
         "work buffers MB",
     ]);
@@ -68,18 +72,20 @@ pub(super) fn table(options: &Options, gpu: &Gpu, side: u32) -> Result<String, B
         if number > 1 {
             ways.push(way(vec![batch])?);
         }
-        let measured = in_turn(&ways, gpu, options.pick(1, 5))?;
-        let first = Summary::of(&measured[0].wall).median;
+        let measured = in_turn(&ways, gpu, options.pick(1, 3))?;
+        let [first_wall, first_cpu] = [&measured[0].wall, &measured[0].cpu].map(|times| Summary::of(times).median);
         for ((way, measured), name) in ways.iter().zip(&measured).zip(["one after the other", "one batch"]) {
-            let wall = Summary::of(&measured.wall);
+            let (wall, cpu) = (Summary::of(&measured.wall), Summary::of(&measured.cpu));
             let recording = way.slot.recording();
             table.row([
                 number.to_string(),
                 name.to_string(),
                 wall.text(1.0),
                 Summary::of(&measured.gpu).text(1.0),
+                cpu.text(1.0),
                 significant(wall.median / number as f64),
-                significant(wall.median / first),
+                significant(wall.median / first_wall),
+                significant(cpu.median / first_cpu),
                 (recording.len() * way.plans.len() / number).to_string(),
                 significant(recording.bytes() as f64 * 1e-6),
             ]);
@@ -90,7 +96,7 @@ pub(super) fn table(options: &Options, gpu: &Gpu, side: u32) -> Result<String, B
 
 /// Measurements of all ways after one run that does not count, each going first in turn.
 fn in_turn(ways: &[Way], gpu: &Gpu, rounds: usize) -> Result<Vec<Measured>, BenchError> {
-    let mut all: Vec<Measured> = ways.iter().map(|_| Measured { wall: Vec::new(), gpu: Vec::new() }).collect();
+    let mut all: Vec<Measured> = ways.iter().map(|_| Measured::default()).collect();
     for round in 0..=rounds {
         for step in 0..ways.len() {
             let number = (step + round) % ways.len();
@@ -98,6 +104,7 @@ fn in_turn(ways: &[Way], gpu: &Gpu, rounds: usize) -> Result<Vec<Measured>, Benc
             let seconds = result?;
             if round > 0 {
                 all[number].wall.push(times.wall);
+                all[number].cpu.push(times.cpu);
                 all[number].gpu.extend(seconds);
             }
         }
