@@ -12,7 +12,8 @@ use std::path::PathBuf;
 #[reflect(Default)]
 pub enum BatchLimit {
     /// By the kind of adapter: up to 8 textures and 2048 positions of 16x16 pixels (8 textures of 256x256) on a graphics card,
-    /// half as many positions on other GPUs, and one texture at a time on software rasterisers, where batches gain nothing.
+    /// half as many positions on other GPUs, and one texture at a time on software rasterisers, where batches were measured to
+    /// gain nothing. The limits of GPUs are estimates: `discon-bench batches` measures an adapter.
     #[default]
     Automatic,
     /// At most this many, on any adapter, and no more than 4096 positions. 1 runs one texture at a time.
