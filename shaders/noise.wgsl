@@ -2,6 +2,7 @@
 //
 //   indices   positions (rows), from `start`; not read if `in_order`: then row r is position r
 //   keys      what the random numbers of all positions are drawn with, from `key_start`
+//   items     the textures of the batch, of `positions` positions each
 //   x         (rows, width)
 //
 // One thread per value.
@@ -12,12 +13,13 @@ struct Params {
     start: u32,
     in_order: u32,
     key_start: u32,
+    positions: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<uniform> job: Job;
-@group(0) @binding(2) var<storage, read> indices: array<u32>;
-@group(0) @binding(3) var<storage, read> keys: array<u32>;
+@group(0) @binding(1) var<storage, read> indices: array<u32>;
+@group(0) @binding(2) var<storage, read> keys: array<u32>;
+@group(0) @binding(3) var<storage, read> items: array<Item>;
 @group(0) @binding(4) var<storage, read_write> x: array<f32>;
 
 @compute @workgroup_size(THREADS)
@@ -35,5 +37,6 @@ fn noise(
         position = indices[params.start + position];
     }
     let key = keys[params.key_start + position];
-    x[index] = job.latent_temperature * normal(random_words(job.latent_seed, STREAM_LATENT, key, index % params.width));
+    let item = items[position / params.positions];
+    x[index] = item.latent_temperature * normal(random_words(item.latent_seed, STREAM_LATENT, key, index % params.width));
 }

@@ -92,7 +92,7 @@ pub mod prelude {
     pub use crate::material::DisconMaterial;
     pub use crate::plugin::DisconPlugin;
     pub use crate::request::{
-        DerivedMaps, DisconModel, DisconSettings, DisconSourcePlugin, DiskCacheFailed, EndlessSurface,
+        BatchLimit, DerivedMaps, DisconModel, DisconSettings, DisconSourcePlugin, DiskCacheFailed, EndlessSurface,
         GPU_MILLISECONDS, GenerateTexture, GeneratedTexture, GenerationError, KEPT_BYTES, ModelSource,
         PriorityByDistance, SurfaceCells, SurfacePlane, TextureCoarse, TextureDetail, TextureFailed, TextureGenerated,
         TextureGenerator, TextureNotGenerated, TextureProgress, TextureReady, TextureSource, TextureState,

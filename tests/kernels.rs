@@ -12,7 +12,7 @@ use bevy_discon::model::{
     Activation, AttentionLayout, Grid, Init, Model, ModelConfig, Ops, ParamId, ParamTable, Role, Weights, Wrap,
 };
 use bevy_discon::reference::CpuOps;
-use bevy_discon::sampling::{FlowStep, JobInputs, Plan, PlanShape, SampleOps, Stage};
+use bevy_discon::sampling::{FlowStep, ItemInputs, JobInputs, Plan, PlanShape, SampleOps, Stage};
 use std::sync::{Arc, OnceLock};
 
 const WRAPS: [Wrap; 4] = [Wrap::BOTH, Wrap::NONE, Wrap { x: true, y: false }, Wrap { x: false, y: true }];
@@ -97,7 +97,7 @@ impl Bench {
         model.table = table;
         common::randomise(&mut model);
         let mut plan = plan(&model);
-        plan.inputs.token_temperature = case.temperature();
+        plan.inputs.items[0].token_temperature = case.temperature();
         let mut cpu = CpuOps::for_job(&model, &plan);
         let expected = case.run(&mut cpu);
         for pipelines in &self.pipelines {
@@ -146,11 +146,13 @@ fn plan(model: &Model) -> Plan {
             lists: (0..positions).map(|index| (index * 7 + 5) % 65).collect(),
             keys: (0..positions).map(|index| index.wrapping_mul(0x9e37_79b1)).collect(),
             context: None,
-            token_seed: 0x1234_5678_9abc_def0,
-            latent_seed: 0xfeed_0000_beef_0001,
-            guidance: 1.75,
-            token_temperature: 0.9,
-            latent_temperature: 0.8,
+            items: vec![ItemInputs {
+                token_seed: 0x1234_5678_9abc_def0,
+                latent_seed: 0xfeed_0000_beef_0001,
+                guidance: 1.75,
+                token_temperature: 0.9,
+                latent_temperature: 0.8,
+            }],
         },
     }
 }

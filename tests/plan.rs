@@ -58,10 +58,10 @@ fn equal_recipes_have_equal_plans_and_the_detail_seed_changes_only_stage_two() {
     let second = plan(&model, &varied).expect("the recipe is valid");
     assert_eq!(first.shape, second.shape);
     assert_eq!(
-        (&first.inputs.token_order, &first.inputs.style, first.inputs.token_seed),
-        (&second.inputs.token_order, &second.inputs.style, second.inputs.token_seed)
+        (&first.inputs.token_order, &first.inputs.style, first.inputs.items[0].token_seed),
+        (&second.inputs.token_order, &second.inputs.style, second.inputs.items[0].token_seed)
     );
-    assert_ne!(first.inputs.latent_seed, second.inputs.latent_seed);
+    assert_ne!(first.inputs.items[0].latent_seed, second.inputs.items[0].latent_seed);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 // Random numbers by counter: the same bits as src/sampling/rng.rs, where the choice is explained.
 
-// Seeds are (low, high) words of 64 bits.
-struct Job {
+// What a texture of a batch has of its own. Seeds are (low, high) words of 64 bits.
+struct Item {
     token_seed: vec2<u32>,
     latent_seed: vec2<u32>,
     guidance: f32,

@@ -5,6 +5,7 @@
 //! | [`kernels`] | every kernel at the shapes of a texture, both variants, beside the `gemm` crate and the peak of the processor |
 //! | [`texture`] | one texture and eight, on the GPU path and on the processor; caches; an estimate for hardware |
 //! | `frames` | what generation does to the frames of a game, and what the idle plugin costs |
+//! | [`batches`] | textures in one batch against one after the other |
 //! | [`scale`] | cost against size, rounds and number of textures |
 //! | [`peers`] | the same network through burn |
 //!
@@ -14,6 +15,7 @@
 //! medians with the span of the middle half. Seconds of the processor count all threads, a software rasteriser's included.
 
 pub mod allocations;
+pub mod batches;
 mod beds;
 pub mod clock;
 pub mod estimate;

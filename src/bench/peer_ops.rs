@@ -5,7 +5,7 @@ use crate::model::layers::{Conv, Linear, Norm};
 use crate::model::{Activation, AttentionLayout, Grid, Model, Ops, ParamId};
 use crate::reference::sample;
 use crate::sampling::flow::start_spread;
-use crate::sampling::{FlowStep, JobInputs, LatentState, SampleOps, Stage};
+use crate::sampling::{FlowStep, ItemInputs, JobInputs, LatentState, SampleOps, Stage};
 use crate::train::ops::TrainOps;
 use crate::train::workers::values;
 use burn::tensor::ops::ConvOptions;
@@ -211,9 +211,8 @@ impl SampleOps for PeerOps<'_> {
         let logits = values(logits.clone());
         let (first, second) = logits.split_at(if guided { logits.len() / 2 } else { logits.len() });
         let keys = self.keys(&positions.host, pass);
-        let JobInputs { token_seed, guidance, token_temperature, .. } = self.inputs;
         let other = guided.then_some(second);
-        let tokens = sample::sample_tokens(first, other, &keys, *token_seed, *guidance, *token_temperature);
+        let tokens = sample::sample_tokens(first, other, &keys, &self.items(&positions.host));
         for (position, token) in positions.host.iter().zip(tokens) {
             self.state.tokens[*position as usize] = token;
         }
@@ -222,8 +221,9 @@ impl SampleOps for PeerOps<'_> {
     fn noise(&mut self, positions: Option<&Places>, pass: u32) -> Tensor<2> {
         let width = self.model.discon.config.tokenizer.latent_width;
         let all: Vec<u32> = (0..self.state.tokens.len() as u32).collect();
-        let keys = self.keys(positions.map_or(&all, |places| &places.host), pass);
-        let noise = sample::noise(&keys, width, self.inputs.latent_seed, self.inputs.latent_temperature);
+        let places = positions.map_or(&all, |places| &places.host);
+        let keys = self.keys(places, pass);
+        let noise = sample::noise(&keys, &self.items(places), width);
         self.inner.constant(&noise, [keys.len(), width])
     }
 
@@ -249,6 +249,11 @@ impl SampleOps for PeerOps<'_> {
 }
 
 impl PeerOps<'_> {
+    /// The one texture, for each of `positions`.
+    fn items(&self, positions: &[u32]) -> Vec<ItemInputs> {
+        self.inputs.items.iter().take(1).cycle().take(positions.len()).copied().collect()
+    }
+
     fn keys(&self, positions: &[u32], pass: u32) -> Vec<u32> {
         let start = pass as usize * self.state.tokens.len();
         positions.iter().map(|position| self.inputs.keys[start + *position as usize]).collect()

@@ -27,6 +27,8 @@ pub fn run(options: &Options) -> Result<String, BenchError> {
     text.push_str(&sizes_on_the_processor(options)?);
     text.push_str(&rounds(&tiny, &mut gpu)?);
     text.push_str(&together(&tiny, &mut gpu)?);
+    text.push_str(&super::batches::table(&tiny, &gpu, tiny.pick(64, 256))?);
+    text.push_str(&super::batches::table(options, &gpu, tiny.pick(64, 128))?);
     drop(gpu);
     #[cfg(feature = "material")]
     text.push_str(&super::queue::text(&tiny)?);
@@ -118,7 +120,7 @@ fn rounds(tiny: &Options, gpu: &mut Gpu) -> Result<String, BenchError> {
     Ok(format!("{table}\n"))
 }
 
-/// Textures that are asked for together run one after the other, in the same buffers.
+/// Textures that run one after the other, in the same buffers, each to its end.
 fn together(tiny: &Options, gpu: &mut Gpu) -> Result<String, BenchError> {
     let mut table =
         Table::new(&["textures together, tiny model, GPU", "GFLOP counted", "wall s", "CPU s", "CPU s a GFLOP"]);

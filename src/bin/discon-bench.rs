@@ -2,7 +2,9 @@
 
 #[cfg(feature = "material")]
 use bevy_discon::bench::frames::{self, Load};
-use bevy_discon::bench::{BenchError, Options, allocations::CountingAllocator, kernels, peers, scale, texture};
+use bevy_discon::bench::{
+    BenchError, Options, allocations::CountingAllocator, batches, kernels, peers, scale, texture,
+};
 use bevy_discon::model::{Model, ModelConfig};
 use clap::{Args, Parser, Subcommand};
 use std::path::{Path, PathBuf};
@@ -39,6 +41,8 @@ enum Benchmark {
         #[arg(long, default_value_t = 2)]
         textures: u64,
     },
+    /// Textures in one batch against one after the other.
+    Batches(Common),
     /// Cost against size, rounds and number of textures.
     Scale(Common),
     /// The same network through burn.
@@ -68,6 +72,7 @@ fn main() -> ExitCode {
             let load = Load { size: *size, textures: *textures };
             (common, run(common, |options| frames::run(options, load)))
         }
+        Benchmark::Batches(common) => (common, run(common, batches::run)),
         Benchmark::Scale(common) => (common, run(common, scale::run)),
         Benchmark::Peers(common) => (common, run(common, peers::run)),
     };

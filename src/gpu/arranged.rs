@@ -58,7 +58,7 @@ impl RunArrangement for GpuExecutor<'_> {
         let (columns, rows) = (side(grid.width), side(grid.height));
         let [width, height] = [columns, rows].map(|tokens| (tokens * TOKEN_PIXELS) as u32);
         let texture = checked(self.gpu.device(), "a picture", || self.gpu.texture(width, height), GpuError::Device)?;
-        let place = ImagePlace { layer: 0, border: arrangement.halo * TOKEN_PIXELS as u32 };
+        let place = ImagePlace { border: arrangement.halo * TOKEN_PIXELS as u32, ..Default::default() };
         let (pipelines, slot) = (self.gpu.pipelines()?, &self.gpu.slot()?.job);
         let target = ImageTarget::at(self.gpu.device(), pipelines, slot, &texture, place)?;
         self.gpu.submit(|pass| target.encode(pass));

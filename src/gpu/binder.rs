@@ -2,7 +2,7 @@
 
 use super::buffers::Buffers;
 use super::error::GpuError;
-use super::kernel::{Binding, KernelKey};
+use super::kernel::KernelKey;
 use super::pipelines::Pipelines;
 use super::recorder::ALIGNMENT;
 use super::recording::{BufferRef, Dispatch, PARAM_WORDS, Recording};
@@ -65,7 +65,7 @@ impl<'a> Binder<'a> {
         let bind_group = match self.bind_group_of.get(&group_key) {
             Some(known) => *known,
             None => {
-                let group = self.bind_group(&compiled.layout, &group_key)?;
+                let group = self.bind_group(&compiled.layout, &group_key.1, group_key.2)?;
                 self.made.1.push(group);
                 let index = self.made.1.len() - 1;
                 self.bind_group_of.insert(group_key, index);
@@ -78,16 +78,13 @@ impl<'a> Binder<'a> {
     fn bind_group(
         &self,
         layout: &wgpu::BindGroupLayout,
-        (key, places, params): &(KernelKey, Vec<BufferRef>, usize),
+        places: &[BufferRef],
+        params: usize,
     ) -> Result<wgpu::BindGroup, GpuError> {
         let block = (ALIGNMENT * params) as u64;
         let mut bindings = vec![range(&self.buffers.params, block, 4 * PARAM_WORDS as u64)];
-        let mut places = places.iter();
-        for binding in key.kernel.bindings() {
-            bindings.push(match binding {
-                Binding::Job => self.buffers.job.as_entire_buffer_binding(),
-                _ => self.resolve(places.next().copied().unwrap_or(BufferRef::Unused))?,
-            });
+        for place in places {
+            bindings.push(self.resolve(*place)?);
         }
         let entries: Vec<_> = bindings
             .into_iter()

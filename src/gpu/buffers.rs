@@ -2,6 +2,7 @@
 
 use super::recorder::ALIGNMENT;
 use super::recording::{PARAM_WORDS, Recording, STATE_BUFFERS};
+use crate::sampling::ItemInputs;
 
 /// All buffers that one job at a time runs in.
 #[derive(Debug)]
@@ -10,24 +11,37 @@ pub struct Buffers {
     pub state: [wgpu::Buffer; STATE_BUFFERS],
     pub constants: wgpu::Buffer,
     pub params: wgpu::Buffer,
-    pub job: wgpu::Buffer,
     pub unused: wgpu::Buffer,
 }
 
-/// `Job` of `shaders/lib/rng.wgsl`.
+/// `Item` of `shaders/lib/rng.wgsl`.
 #[repr(C)]
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-pub struct JobUniform {
-    pub token_seed: [u32; 2],
-    pub latent_seed: [u32; 2],
-    pub guidance: f32,
-    pub token_temperature: f32,
-    pub latent_temperature: f32,
-    pub padding: f32,
+pub struct ItemWords {
+    token_seed: [u32; 2],
+    latent_seed: [u32; 2],
+    guidance: f32,
+    token_temperature: f32,
+    latent_temperature: f32,
+    padding: f32,
+}
+
+impl From<&ItemInputs> for ItemWords {
+    fn from(item: &ItemInputs) -> Self {
+        let words = |seed: u64| [seed as u32, (seed >> 32) as u32];
+        Self {
+            token_seed: words(item.token_seed),
+            latent_seed: words(item.latent_seed),
+            guidance: item.guidance,
+            token_temperature: item.token_temperature,
+            latent_temperature: item.latent_temperature,
+            padding: 0.0,
+        }
+    }
 }
 
 impl Buffers {
-    /// Makes the buffers, with the state and job uniform of `shared` if given. [`Buffers::fill`] has to follow.
+    /// Makes the buffers, with the state of `shared` if given. [`Buffers::fill`] has to follow.
     pub fn new(device: &wgpu::Device, recording: &Recording, shared: Option<&Self>) -> Self {
         use wgpu::BufferUsages as Usage;
         let storage = Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST;
@@ -51,10 +65,6 @@ impl Buffers {
                 (ALIGNMENT * recording.params.len()) as u64,
                 Usage::UNIFORM | Usage::COPY_DST,
             ),
-            job: match shared {
-                Some(shared) => shared.job.clone(),
-                None => buffer("discon job", size_of::<JobUniform>() as u64, Usage::UNIFORM | Usage::COPY_DST),
-            },
             unused: buffer("discon unused", ALIGNMENT as u64, Usage::STORAGE),
         }
     }

@@ -1,7 +1,7 @@
 //! Generation without Bevy: tools and tests.
 
 use super::error::{GpuError, checked};
-use super::image_target::ImageTarget;
+use super::image_target::{ImagePlace, ImageTarget};
 use super::job::JobSlot;
 use super::kernel::KernelVariant;
 use super::pipelines::Pipelines;
@@ -36,11 +36,11 @@ struct LoadedModel {
     slots: Vec<(PlanShape, Slot)>,
 }
 
-/// Buffers for one shape, and the target of its picture if it ends with one.
+/// Buffers for one shape, and the targets of its pictures if it ends with some.
 #[derive(Debug)]
 pub(super) struct Slot {
     pub job: JobSlot,
-    output: Option<(ImageTarget, wgpu::Texture)>,
+    outputs: Vec<(ImageTarget, wgpu::Texture)>,
 }
 
 impl Gpu {
@@ -57,7 +57,8 @@ impl Gpu {
         .map_err(|error| GpuError::NoAdapter(error.to_string()))?;
         let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("discon"),
-            required_features: adapter.features() & wgpu::Features::SUBGROUP,
+            // For kernels, and for tools that measure.
+            required_features: adapter.features() & (wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY),
             required_limits: adapter.limits(),
             ..Default::default()
         }))
@@ -96,28 +97,35 @@ impl Gpu {
     /// Generates one texture. Kernels, weights and buffers are kept for further textures of the same model and shape.
     ///
     /// # Errors
-    /// See [`GpuError`].
+    /// See [`GpuError`]; a plan without a picture.
     pub fn generate(&mut self, model: &Model, plan: &Plan) -> Result<GeneratedTexture, GpuError> {
+        let first = self.generate_batch(model, plan)?.into_iter().next();
+        first.ok_or_else(|| GpuError::Device("the plan ends without a picture".into()))
+    }
+
+    /// Generates the textures of a batch, see [`Plan::batch`]; none for a plan without pictures.
+    ///
+    /// # Errors
+    /// See [`GpuError`].
+    pub fn generate_batch(&mut self, model: &Model, plan: &Plan) -> Result<Vec<GeneratedTexture>, GpuError> {
         self.prepare(model, &plan.shape)?;
         let slot = self.slot()?;
-        let Some((target, texture)) = &slot.output else {
-            return Err(GpuError::Device("the plan ends without a picture".into()));
-        };
         slot.job.start(&self.queue, &plan.inputs)?;
         let run = || {
             self.run_all(&slot.job)?;
-            self.submit(|pass| target.encode(pass));
+            self.submit(|pass| slot.outputs.iter().for_each(|(target, _)| target.encode(pass)));
             Ok(())
         };
         checked(&self.device, "a run", run, GpuError::Device)??;
-        let tokens = self.read(slot.job.tokens_buffer(), 4 * plan.shape.grid.positions() as u64)?;
-        let pixels = self.read_texture(texture)?;
-        Ok(GeneratedTexture {
-            width: texture.width(),
-            height: texture.height(),
-            pixels,
-            tokens: bytemuck::pod_collect_to_vec(&tokens),
-        })
+        let tokens = self.read(slot.job.tokens_buffer(), 4 * plan.shape.grid.rows() as u64)?;
+        let tokens: Vec<u32> = bytemuck::pod_collect_to_vec(&tokens);
+        let textures = slot.outputs.iter().zip(tokens.chunks_exact(plan.shape.grid.positions()));
+        textures
+            .map(|((_, texture), tokens)| {
+                let (width, height, tokens) = (texture.width(), texture.height(), tokens.to_vec());
+                Ok(GeneratedTexture { width, height, pixels: self.read_texture(texture)?, tokens })
+            })
+            .collect()
     }
 
     /// Tokens and latents of the texture that [`Gpu::generate`] made last: what
@@ -174,14 +182,16 @@ impl Gpu {
     fn make_slot(&self, model: &Model, shape: &PlanShape, loaded: &LoadedModel) -> Result<Slot, GpuError> {
         let recording = Arc::new(Recording::new(model, shape, self.variant));
         let job = JobSlot::new(&self.device, &loaded.pipelines, &loaded.weights, recording)?;
-        if job.recording().picture.is_none() {
-            return Ok(Slot { job, output: None });
-        }
+        let pictures = job.recording().picture.map_or(0, |(_, grid)| grid.items as u32);
         let pixels = shape.grid.finer(crate::model::TOKEN_PIXELS);
         let make = || self.texture(pixels.width as u32, pixels.height as u32);
-        let texture = checked(&self.device, "a texture", make, GpuError::Device)?;
-        let target = ImageTarget::new(&self.device, &loaded.pipelines, &job, &texture)?;
-        Ok(Slot { job, output: Some((target, texture)) })
+        let output = |item: u32| {
+            let texture = checked(&self.device, "a texture", make, GpuError::Device)?;
+            let place = ImagePlace { item, ..Default::default() };
+            Ok((ImageTarget::at(&self.device, &loaded.pipelines, &job, &texture, place)?, texture))
+        };
+        let outputs = (0..pictures).map(output).collect::<Result<_, GpuError>>()?;
+        Ok(Slot { job, outputs })
     }
 
     /// A texture that [`ImageTarget`] can write, with all mip levels.

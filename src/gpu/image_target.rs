@@ -6,9 +6,11 @@ use super::kernel::Kernel;
 use super::pipelines::{Compiled, Pipelines};
 use super::recorder::ALIGNMENT;
 
-/// Which layer of a texture shows a picture, and how much of it.
+/// Which picture of a batch is shown, in which layer of a texture, and how much of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ImagePlace {
+    /// Number of the texture in its batch.
+    pub item: u32,
     /// Layer of the texture.
     pub layer: u32,
     /// Pixels at each side of the picture that are left out.
@@ -31,7 +33,7 @@ impl ImageTarget {
     /// `TEXTURE_BINDING`. It is filled with sRGB-encoded colours, so it should be sampled through an sRGB view.
     ///
     /// # Errors
-    /// A texture of another size, format or usage, or a recording without a picture.
+    /// A texture of another size, format or usage, or a recording without the picture.
     pub fn new(
         device: &wgpu::Device,
         pipelines: &Pipelines,
@@ -55,13 +57,18 @@ impl ImageTarget {
         let picture = slot.recording().picture;
         let pixels = picture.and_then(|(pixels, grid)| Some((slot.buffer_of(&pixels)?, grid)));
         let (pixels, grid) = pixels.ok_or_else(|| GpuError::Device("the recording has no picture".into()))?;
-        let ImagePlace { layer, border } = place;
+        let ImagePlace { item, layer, border } = place;
         let inner = |side: usize| (side as u32).saturating_sub(2 * border);
         let size = (inner(grid.width), inner(grid.height));
         check(texture, Some(size))?;
+        if item as usize >= grid.items {
+            return Err(GpuError::Device(format!("there is no picture {item} in a batch of {}", grid.items)));
+        }
+        // Pictures lie one below the other.
+        let top = item * grid.height as u32 + border;
         let compiled = pipelines.get(Kernel::WriteImage.into())?;
         let make = || {
-            let params = uniform(device, &[[size.0, size.1, grid.width as u32, border, border]]);
+            let params = uniform(device, &[[size.0, size.1, grid.width as u32, border, top]]);
             let view = level_view(texture, (layer, 0), wgpu::TextureUsages::STORAGE_BINDING);
             let resources = [pixels.as_entire_binding(), wgpu::BindingResource::TextureView(&view)];
             (bind(device, compiled, &params, 0, resources), params)

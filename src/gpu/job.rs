@@ -1,7 +1,7 @@
-//! One running texture: its buffers and bind groups, made once, and the loop that encodes dispatches.
+//! One running texture, or batch of textures: its buffers and bind groups, made once, and the loop that encodes dispatches.
 
 use super::binder::{Binder, Call};
-use super::buffers::{Buffers, JobUniform};
+use super::buffers::{Buffers, ItemWords};
 use super::error::{GpuError, checked};
 use super::pipelines::Pipelines;
 use super::recording::{BufferRef, GpuTensor, Recording, StateBuffer};
@@ -84,6 +84,7 @@ impl JobSlot {
         let context_bytes = self.recording.state_bytes[StateBuffer::Context as usize] as usize;
         let unknown = if inputs.context.is_none() { vec![0.0; context_bytes / 4] } else { Vec::new() };
         let context = inputs.context.as_ref().unwrap_or(&unknown);
+        let items: Vec<ItemWords> = inputs.items.iter().map(ItemWords::from).collect();
         let uploads: [(StateBuffer, &'static str, &[u8]); StateBuffer::ALL.len()] = [
             (StateBuffer::Tokens, "tokens", bytemuck::cast_slice(&inputs.tokens)),
             (StateBuffer::Condition, "condition", bytemuck::cast_slice(&inputs.condition)),
@@ -93,6 +94,7 @@ impl JobSlot {
             (StateBuffer::Lists, "lists", bytemuck::cast_slice(&inputs.lists)),
             (StateBuffer::Keys, "keys", bytemuck::cast_slice(&inputs.keys)),
             (StateBuffer::Context, "context", bytemuck::cast_slice(context)),
+            (StateBuffer::Items, "items", bytemuck::cast_slice(&items)),
         ];
         for (state, field, bytes) in uploads {
             let expected = self.recording.state_bytes[state as usize] as usize;
@@ -103,16 +105,6 @@ impl JobSlot {
         for (state, _, bytes) in uploads {
             queue.write_buffer(self.state(state), 0, bytes);
         }
-        let words = |seed: u64| [seed as u32, (seed >> 32) as u32];
-        let job = JobUniform {
-            token_seed: words(inputs.token_seed),
-            latent_seed: words(inputs.latent_seed),
-            guidance: inputs.guidance,
-            token_temperature: inputs.token_temperature,
-            latent_temperature: inputs.latent_temperature,
-            padding: 0.0,
-        };
-        queue.write_buffer(&self.buffers.job, 0, bytemuck::bytes_of(&job));
         Ok(())
     }
 
@@ -135,7 +127,7 @@ impl JobSlot {
         &self.recording
     }
 
-    /// The token grid: one u32 per position.
+    /// The token grids: one u32 per position.
     pub fn tokens_buffer(&self) -> &wgpu::Buffer {
         self.state(StateBuffer::Tokens)
     }

@@ -66,8 +66,6 @@ pub enum Binding {
     Read,
     /// Storage buffer, read and written.
     Write,
-    /// Seeds and temperatures of the job, a uniform buffer.
-    Job,
     /// One mip level, read.
     Texture,
     /// One mip level, written.
@@ -129,8 +127,8 @@ kernels! {
     DepthToSpace: "depth_to_space", "depth_to_space", [Read, Write], [Index];
     SpaceToDepth: "space_to_depth", "space_to_depth", [Read, Write], [Index];
     Denormalise: "denormalise", "denormalise", [Read, Read, Write], [Index];
-    SampleTokens: "sample_tokens", "sample_tokens", [Job, Read, Read, Read, Write], [Rng, Reduce];
-    Noise: "noise", "noise", [Job, Read, Read, Write], [Index, Rng];
+    SampleTokens: "sample_tokens", "sample_tokens", [Read, Read, Read, Read, Write], [Rng, Reduce];
+    Noise: "noise", "noise", [Read, Read, Read, Write], [Index, Rng];
     FlowStep: "flow_step", "flow_step", [Read, Read, Read, Write], [Index];
     CommitLatents: "commit_latents", "commit_latents", [Read, Read, Write], [Index];
     TokensAt: "tokens_at", "tokens_at", [Read, Read, Write], [Index];

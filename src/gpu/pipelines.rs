@@ -90,7 +90,6 @@ fn layout_entries(bindings: &[Binding]) -> Vec<wgpu::BindGroupLayoutEntry> {
     let types = bindings.iter().map(|binding| match binding {
         Binding::Read => buffer(wgpu::BufferBindingType::Storage { read_only: true }),
         Binding::Write => buffer(wgpu::BufferBindingType::Storage { read_only: false }),
-        Binding::Job => buffer(wgpu::BufferBindingType::Uniform),
         Binding::Texture => wgpu::BindingType::Texture {
             sample_type: wgpu::TextureSampleType::Float { filterable: false },
             view_dimension: wgpu::TextureViewDimension::D2,

@@ -1,5 +1,6 @@
 //! The executor that notes dispatches instead of running them.
 
+use super::buffers::ItemWords;
 use super::kernel::{KernelKey, KernelVariant, THREADS};
 use super::recording::{BufferRef, Dispatch, Draft, GpuIndices, GpuTensor, PARAM_WORDS, Recording, StateBuffer, Tap};
 use crate::model::{Activation, Grid, Model, ParamId};
@@ -26,19 +27,20 @@ pub struct Recorder<'a> {
 }
 
 impl<'a> Recorder<'a> {
-    /// An empty recording for jobs on `grid`, one item.
+    /// An empty recording for jobs on `grid`, one item for each texture of a batch.
     pub fn new(model: &'a Model, grid: Grid, variant: KernelVariant) -> Self {
         let config = &model.discon.config;
-        let positions = grid.positions();
+        let (items, positions) = (grid.items, grid.rows());
         let words = [
             positions,
             positions * config.context_width(),
-            2 * config.condition_width(),
-            config.style_width(),
+            2 * items * config.condition_width(),
+            items * config.style_width(),
             positions,
             positions,
             positions,
             positions,
+            items * size_of::<ItemWords>() / 4,
         ];
         Self {
             model,
@@ -72,7 +74,7 @@ impl<'a> Recorder<'a> {
             (StateBuffer::TokenOrder, shape.passes.iter().map(|pass| pass.tokens.len()).sum()),
             (StateBuffer::LatentOrder, shape.passes.iter().map(|pass| pass.latents.len()).sum()),
             (StateBuffer::Lists, shape.passes.iter().map(PassShape::listed).sum()),
-            (StateBuffer::Keys, shape.passes.len() * shape.grid.positions()),
+            (StateBuffer::Keys, shape.passes.len() * shape.grid.rows()),
         ] {
             self.draft.state_bytes[state as usize] = 4 * words as u64;
         }

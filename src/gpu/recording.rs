@@ -30,13 +30,13 @@ pub enum BufferRef {
 /// Buffers that live as long as a job and are the same for every recording of a model and grid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum StateBuffer {
-    /// The token grid.
+    /// The token grids.
     Tokens,
     /// Context of the continuous model.
     Context,
     /// Condition rows, with and without the condition.
     Condition,
-    /// Style row.
+    /// Style rows.
     Style,
     /// Order of stage 1.
     TokenOrder,
@@ -46,6 +46,8 @@ pub enum StateBuffer {
     Lists,
     /// What the random numbers of positions are drawn with.
     Keys,
+    /// Seeds and temperatures of each texture of the batch.
+    Items,
 }
 
 impl StateBuffer {
@@ -59,11 +61,12 @@ impl StateBuffer {
         Self::LatentOrder,
         Self::Lists,
         Self::Keys,
+        Self::Items,
     ];
 }
 
 /// Number of state buffers.
-pub const STATE_BUFFERS: usize = 8;
+pub const STATE_BUFFERS: usize = 9;
 
 /// A matrix that a dispatch reads or writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -100,7 +103,7 @@ pub const PARAM_WORDS: usize = 16;
 pub struct Dispatch {
     /// What runs.
     pub key: KernelKey,
-    /// What it binds after `params`, in the order of the kernel's bindings; [`super::Binding::Job`] is left out.
+    /// What it binds after `params`, in the order of the kernel's bindings.
     pub buffers: Vec<BufferRef>,
     /// Index of its block of parameters.
     pub params: usize,
@@ -138,7 +141,7 @@ pub struct Recording {
     pub constants: Vec<u8>,
     /// Bytes of each state buffer, in the order of [`StateBuffer::ALL`].
     pub state_bytes: [u64; STATE_BUFFERS],
-    /// The picture, `(height * width, 3)`, and its grid.
+    /// The pictures, `(items * height * width, 3)`, and their grid.
     pub picture: Option<(GpuTensor, Grid)>,
     /// Named values, if they were asked for; each keeps its buffer to the end.
     pub taps: Vec<Tap>,

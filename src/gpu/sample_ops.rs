@@ -19,11 +19,11 @@ impl SampleOps for Recorder<'_> {
     }
 
     fn token_grid(&mut self) -> GpuIndices {
-        GpuIndices { buffer: BufferRef::State(StateBuffer::Tokens), start: 0, len: self.grid.positions() }
+        GpuIndices { buffer: BufferRef::State(StateBuffer::Tokens), start: 0, len: self.grid.rows() }
     }
 
     fn context(&mut self) -> GpuTensor {
-        state(StateBuffer::Context, [self.grid.positions(), self.model.discon.config.context_width()])
+        state(StateBuffer::Context, [self.grid.rows(), self.model.discon.config.context_width()])
     }
 
     fn tokens_at(&mut self, positions: &GpuIndices) -> GpuIndices {
@@ -53,24 +53,25 @@ impl SampleOps for Recorder<'_> {
     }
 
     fn sample_tokens(&mut self, logits: &GpuTensor, positions: &GpuIndices, guided: bool, pass: u32) {
-        let keys = pass as usize * self.grid.positions();
-        let params = words([positions.len, logits.shape[1], positions.start, guided.into(), keys]);
-        let (tokens, keys) = (BufferRef::State(StateBuffer::Tokens), BufferRef::State(StateBuffer::Keys));
-        let buffers = [logits.buffer, positions.buffer, keys, tokens];
+        let (keys, of_item) = (pass as usize * self.grid.rows(), self.grid.positions());
+        let params = words([positions.len, logits.shape[1], positions.start, guided.into(), keys, of_item]);
+        let [keys, items, tokens] = [StateBuffer::Keys, StateBuffer::Items, StateBuffer::Tokens].map(BufferRef::State);
+        let buffers = [logits.buffer, positions.buffer, keys, items, tokens];
         let work = Work { workgroups: words([positions.len, 1, 1]), flops: 0, values: logits.count() };
         self.dispatch(Kernel::SampleTokens, &buffers, &params, work);
     }
 
     fn noise(&mut self, positions: Option<&GpuIndices>, pass: u32) -> GpuTensor {
         let width = self.model.discon.config.tokenizer.latent_width;
-        let rows = positions.map_or(self.grid.positions(), |positions| positions.len);
+        let rows = positions.map_or(self.grid.rows(), |positions| positions.len);
         let x = self.output(rows, width);
         // In row-major order the kernel does not read the order; something must be bound all the same.
         let in_order = positions.is_none();
         let positions = positions.copied().unwrap_or_else(|| self.positions(Stage::Latents, 0..rows as u32));
-        let keys = pass as usize * self.grid.positions();
-        let params = words([x.count(), width, positions.start, in_order.into(), keys]);
-        let buffers = [positions.buffer, BufferRef::State(StateBuffer::Keys), x.buffer];
+        let (keys, of_item) = (pass as usize * self.grid.rows(), self.grid.positions());
+        let params = words([x.count(), width, positions.start, in_order.into(), keys, of_item]);
+        let [keys, items] = [StateBuffer::Keys, StateBuffer::Items].map(BufferRef::State);
+        let buffers = [positions.buffer, keys, items, x.buffer];
         self.dispatch(Kernel::Noise, &buffers, &params, Work::threads(x.count(), 1));
         x
     }

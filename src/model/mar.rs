@@ -38,9 +38,9 @@ impl Mar {
         })
     }
 
-    /// Conditions for the head at `positions` of every item: `(items * N, C)`.
+    /// Conditions for the head at `positions`, rows of `grid`: `(N, C)`.
     ///
-    /// `context` is `(items * T, context_width)`: the latent, then 1, where it is known; zeros where it is not.
+    /// `token_grid` has an entry for every row; `context` is `(items * T, context_width)`: the latent, then 1, where it is known; zeros where it is not.
     pub fn forward<O: Ops>(
         &self,
         ops: &mut O,
@@ -69,7 +69,7 @@ impl Mar {
             Fusion::Prefix => ops.last_segment(&x, items),
         };
         let x = match positions {
-            Some(positions) => ops.gather(&x, positions, items),
+            Some(positions) => ops.gather(&x, positions, 1),
             None => x,
         };
         let x = self.trunk.finish(ops, &x);

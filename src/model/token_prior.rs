@@ -33,10 +33,10 @@ impl TokenPrior {
         })
     }
 
-    /// Logits at `positions` of every item: `(items * N, K)`.
+    /// Logits at `positions`: `(N, K)`.
     ///
-    /// `token_grid` has `T` entries used for every item, or `items * T`; `condition` is
-    /// `(items, condition_width)`; `grid` is the token grid with all items.
+    /// `token_grid` has an entry for every row of `grid`, or for some of its items, which are then repeated, and `positions`
+    /// with them; `condition` is `(items, condition_width)`; `grid` is the token grid with all items.
     pub fn forward<O: Ops>(
         &self,
         ops: &mut O,
@@ -46,12 +46,13 @@ impl TokenPrior {
         positions: Option<&O::Indices>,
     ) -> O::Tensor {
         let tokens = ops.embed(self.tokens, token_grid);
+        let repeats = grid.rows() / ops.shape(&tokens)[0];
         let condition = ops.linear(condition, &self.condition, Activation::None, None);
         let x = ops.broadcast_sum(&tokens, &condition, grid.rows());
         ops.tap("prior.input", &x);
         let x = self.trunk.forward(ops, x, grid, "prior");
         let x = match positions {
-            Some(positions) => ops.gather(&x, positions, grid.items),
+            Some(positions) => ops.gather(&x, positions, repeats),
             None => x,
         };
         let x = self.trunk.finish(ops, &x);

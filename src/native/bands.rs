@@ -1,7 +1,7 @@
 //! Rows of a grid that attend together, and the rows that they see: at large sizes most pairs are out of sight.
 #![expect(clippy::single_range_in_vec_init, reason = "lists of ranges are meant, not of numbers")]
 
-use crate::model::AttentionLayout;
+use crate::model::{AttentionLayout, Grid};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -30,6 +30,7 @@ impl Band {
 
 /// The bands of a layout; the same for all heads, items and segments.
 pub fn bands(layout: &AttentionLayout) -> Arc<Vec<Band>> {
+    let layout = &AttentionLayout { grid: Grid { items: 1, ..layout.grid }, ..*layout };
     static KNOWN: Mutex<Vec<(AttentionLayout, Arc<Vec<Band>>)>> = Mutex::new(Vec::new());
     // Nothing in the list can be half done.
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -90,7 +91,7 @@ fn band(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Grid, Wrap};
+    use crate::model::Wrap;
 
     #[test]
     fn every_query_has_one_band_and_finds_every_key_in_sight_there_once() {

@@ -4,10 +4,12 @@ use super::Product;
 use super::linear::linear;
 use crate::model::{Activation, Grid};
 
-/// 3x3 convolution with the border rule of `grid`; weight `(9 * inputs, outputs)`, rows ordered (ky, kx, input).
+/// 3x3 convolution with the border rule of `grid`; weight `(9 * inputs, outputs)`, rows ordered (ky, kx, input); `parts` as
+/// in [`linear`].
 #[expect(clippy::too_many_arguments, reason = "one argument per term of the formula")]
 pub fn conv3x3(
     product: Product,
+    parts: usize,
     x: &[f32],
     weight: &[f32],
     bias: Option<&[f32]>,
@@ -29,5 +31,5 @@ pub fn conv3x3(
             }
         }
     }
-    linear(product, &patches, weight, bias, outputs, activation, residual)
+    linear(product, parts, &patches, weight, bias, outputs, activation, residual)
 }

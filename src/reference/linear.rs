@@ -16,8 +16,12 @@ pub fn product(x: &[f32], w: &[f32], inputs: usize, outputs: usize, y: &mut [f32
 }
 
 /// `activation(x W + b) + residual`: x `(rows, inputs)`, weight `(inputs, outputs)`.
+///
+/// The product is taken of `parts` equal groups of rows, one after the other: a tuned one may round by their number.
+#[expect(clippy::too_many_arguments, reason = "one argument per term of the formula")]
 pub fn linear(
     product: Product,
+    parts: usize,
     x: &[f32],
     weight: &[f32],
     bias: Option<&[f32]>,
@@ -31,7 +35,10 @@ pub fn linear(
         Some(bias) => bias.repeat(rows),
         None => vec![0.0; rows * outputs],
     };
-    product(x, weight, inputs, outputs, &mut y);
+    let rows = rows.div_ceil(parts).max(1);
+    for (x, y) in x.chunks(rows * inputs).zip(y.chunks_mut(rows * outputs)) {
+        product(x, weight, inputs, outputs, y);
+    }
     for (index, sum) in y.iter_mut().enumerate() {
         *sum = activate(*sum, activation) + residual.map_or(0.0, |residual| residual[index]);
     }

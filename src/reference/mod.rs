@@ -19,7 +19,7 @@ pub mod space;
 
 use crate::model::layers::{Conv, Linear, Norm};
 use crate::model::{Activation, AttentionLayout, Grid, Model, Ops, ParamId};
-use crate::sampling::{JobInputs, LatentState, Plan, run_step};
+use crate::sampling::{ItemInputs, JobInputs, LatentState, Plan, run_step};
 use std::rc::Rc;
 
 pub use pages::CpuPages;
@@ -63,11 +63,13 @@ impl Loops {
 pub struct CpuOps<'a> {
     model: &'a Model,
     inputs: Option<&'a JobInputs>,
-    /// The token grid.
+    /// Textures of the batch.
+    items: usize,
+    /// The token grids.
     pub tokens: Vec<u32>,
-    /// Context of the continuous model, `(T, context_width)`.
+    /// Context of the continuous model, `(B * T, context_width)`.
     pub context: Vec<f32>,
-    /// The picture, RGB bytes.
+    /// The pictures, RGB bytes.
     pub picture: Vec<u8>,
     /// Named values in order, if asked for by [`CpuOps::record_taps`].
     pub taps: Vec<(String, CpuTensor)>,
@@ -81,6 +83,7 @@ impl<'a> CpuOps<'a> {
         Self {
             model,
             inputs: None,
+            items: 1,
             tokens: Vec::new(),
             context: Vec::new(),
             picture: Vec::new(),
@@ -92,9 +95,10 @@ impl<'a> CpuOps<'a> {
 
     /// An executor at the start of a job.
     pub fn for_job(model: &'a Model, plan: &'a Plan) -> Self {
-        let empty = || vec![0.0; plan.shape.grid.positions() * model.discon.config.context_width()];
+        let empty = || vec![0.0; plan.shape.grid.rows() * model.discon.config.context_width()];
         let context = plan.inputs.context.clone().unwrap_or_else(empty);
-        Self { inputs: Some(&plan.inputs), tokens: plan.inputs.tokens.clone(), context, ..Self::new(model) }
+        let (inputs, items) = (Some(&plan.inputs), plan.shape.grid.items);
+        Self { inputs, items, tokens: plan.inputs.tokens.clone(), context, ..Self::new(model) }
     }
 
     /// Keeps a copy of every tapped value.
@@ -116,15 +120,15 @@ impl<'a> CpuOps<'a> {
         LatentState { tokens: self.tokens.clone(), context: self.context.clone() }
     }
 
-    /// The picture and tokens of a finished job.
+    /// The picture and tokens of a finished job, of the first texture of a batch.
     pub fn into_texture(self, plan: &Plan) -> GeneratedTexture {
-        let pixels = plan.shape.grid.finer(crate::model::TOKEN_PIXELS);
-        GeneratedTexture {
-            width: pixels.width as u32,
-            height: pixels.height as u32,
-            pixels: self.picture,
-            tokens: self.tokens,
-        }
+        GeneratedTexture::of_item(plan.shape.grid, &self.picture, &self.tokens, 0)
+    }
+
+    /// Pictures and tokens of a finished batch.
+    pub fn into_textures(self, plan: &Plan) -> Vec<GeneratedTexture> {
+        let texture = |item| GeneratedTexture::of_item(plan.shape.grid, &self.picture, &self.tokens, item);
+        (0..plan.shape.grid.items).map(texture).collect()
     }
 
     fn inputs(&self) -> &'a JobInputs {
@@ -135,6 +139,17 @@ impl<'a> CpuOps<'a> {
     fn keys(&self, positions: &[u32], pass: u32) -> Vec<u32> {
         let start = pass as usize * self.tokens.len();
         positions.iter().map(|position| self.inputs().keys[start + *position as usize]).collect()
+    }
+
+    /// The textures that positions belong to.
+    fn items_of(&self, positions: &[u32]) -> Vec<ItemInputs> {
+        let of_item = self.tokens.len() / self.items;
+        positions.iter().map(|position| self.inputs().items[*position as usize / of_item]).collect()
+    }
+
+    /// Groups of rows of which products are taken: each texture of a batch rounds as it would alone.
+    fn parts(&self, rows: usize) -> usize {
+        if rows.is_multiple_of(self.items) { self.items } else { 1 }
     }
 
     fn linear_parameters(&self, linear: &Linear) -> (&'a [f32], Option<&'a [f32]>) {
@@ -156,13 +171,35 @@ pub struct GeneratedTexture {
     pub tokens: Vec<u32>,
 }
 
-/// Runs a plan on the CPU.
+impl GeneratedTexture {
+    /// A texture of a batch, whose pictures and tokens lie one after the other; no pixels of a plan without a picture.
+    fn of_item(grid: Grid, pixels: &[u8], tokens: &[u32], item: usize) -> Self {
+        let picture = grid.finer(crate::model::TOKEN_PIXELS);
+        Self {
+            width: picture.width as u32,
+            height: picture.height as u32,
+            pixels: pixels.chunks_exact(3 * picture.positions()).nth(item).unwrap_or_default().to_vec(),
+            tokens: tokens.chunks_exact(grid.positions()).nth(item).unwrap_or_default().to_vec(),
+        }
+    }
+}
+
+/// Runs a plan on the CPU; of a batch, the first texture is returned.
 pub fn generate(model: &Model, plan: &Plan) -> GeneratedTexture {
+    run(model, plan).into_texture(plan)
+}
+
+/// Runs the plan of a batch on the CPU.
+pub fn generate_batch(model: &Model, plan: &Plan) -> Vec<GeneratedTexture> {
+    run(model, plan).into_textures(plan)
+}
+
+fn run<'a>(model: &'a Model, plan: &'a Plan) -> CpuOps<'a> {
     let mut ops = CpuOps::for_job(model, plan);
     for step in &plan.shape.steps {
         run_step(&mut ops, &model.discon, &plan.shape, step);
     }
-    ops.into_texture(plan)
+    ops
 }
 
 impl Ops for CpuOps<'_> {
@@ -192,10 +229,9 @@ impl Ops for CpuOps<'_> {
     ) -> CpuTensor {
         let (weight, bias) = self.linear_parameters(linear);
         let residual = residual.map(|residual| residual.values.as_slice());
-        CpuTensor::new(
-            linear::linear(self.loops.product, &x.values, weight, bias, linear.outputs, activation, residual),
-            linear.outputs,
-        )
+        let (product, parts) = (self.loops.product, self.parts(x.shape[0]));
+        let y = linear::linear(product, parts, &x.values, weight, bias, linear.outputs, activation, residual);
+        CpuTensor::new(y, linear.outputs)
     }
 
     fn conv3x3(
@@ -208,7 +244,8 @@ impl Ops for CpuOps<'_> {
     ) -> CpuTensor {
         let (weight, bias) = self.linear_parameters(&conv.linear);
         let residual = residual.map(|residual| residual.values.as_slice());
-        let y = conv3x3::conv3x3(self.loops.product, &x.values, weight, bias, conv.outputs, grid, activation, residual);
+        let (product, parts) = (self.loops.product, self.parts(x.shape[0]));
+        let y = conv3x3::conv3x3(product, parts, &x.values, weight, bias, conv.outputs, grid, activation, residual);
         CpuTensor::new(y, conv.outputs)
     }
 

@@ -2,33 +2,27 @@
 //! `write_image`.
 
 use crate::sampling::rng::{Stream, gumbel, normal, random_words};
-use crate::sampling::{FlowStep, LATENT_LIMIT};
+use crate::sampling::{FlowStep, ItemInputs, LATENT_LIMIT};
 
 /// Tokens for rows of logits, see [`crate::sampling::SampleOps::sample_tokens`].
 ///
-/// `unconditional` holds the second half of guided logits, `keys` are those of the rows' positions. Ties go to the
-/// smaller token.
-pub fn sample_tokens(
-    logits: &[f32],
-    unconditional: Option<&[f32]>,
-    keys: &[u32],
-    seed: u64,
-    guidance: f32,
-    temperature: f32,
-) -> Vec<u32> {
+/// `unconditional` holds the second half of guided logits, `keys` are those of the rows' positions, and `items` the
+/// textures that they belong to. Ties go to the smaller token.
+pub fn sample_tokens(logits: &[f32], unconditional: Option<&[f32]>, keys: &[u32], items: &[ItemInputs]) -> Vec<u32> {
     let codebook_size = logits.len() / keys.len();
     keys.iter()
+        .zip(items)
         .enumerate()
-        .map(|(row, key)| {
+        .map(|(row, (key, item))| {
             let (mut best, mut best_score) = (0, f32::NEG_INFINITY);
             for token in 0..codebook_size {
                 let index = row * codebook_size + token;
                 let logit = match unconditional {
-                    Some(other) => other[index] + guidance * (logits[index] - other[index]),
+                    Some(other) => other[index] + item.guidance * (logits[index] - other[index]),
                     None => logits[index],
                 };
-                let bits = random_words(seed, Stream::Token, *key, token as u32)[0];
-                let score = logit + temperature * gumbel(bits);
+                let bits = random_words(item.token_seed, Stream::Token, *key, token as u32)[0];
+                let score = logit + item.token_temperature * gumbel(bits);
                 if score > best_score {
                     (best, best_score) = (token as u32, score);
                 }
@@ -38,14 +32,14 @@ pub fn sample_tokens(
         .collect()
 }
 
-/// Start noise of the flow: `(N, width)`; `keys` are those of the positions.
-pub fn noise(keys: &[u32], width: usize, seed: u64, temperature: f32) -> Vec<f32> {
-    keys.iter()
-        .flat_map(|key| {
-            (0..width as u32)
-                .map(move |channel| temperature * normal(random_words(seed, Stream::Latent, *key, channel)))
-        })
-        .collect()
+/// Start noise of the flow: `(N, width)`; `keys` are those of the positions, and `items` the textures that they belong to.
+pub fn noise(keys: &[u32], items: &[ItemInputs], width: usize) -> Vec<f32> {
+    let of_position = |(key, item): (&u32, &ItemInputs)| {
+        let (key, ItemInputs { latent_seed, latent_temperature, .. }) = (*key, *item);
+        (0..width as u32)
+            .map(move |channel| latent_temperature * normal(random_words(latent_seed, Stream::Latent, key, channel)))
+    };
+    keys.iter().zip(items).flat_map(of_position).collect()
 }
 
 /// `x + step.weight * velocity + step.previous_weight * previous`.

@@ -44,7 +44,6 @@ impl SampleOps for CpuOps<'_> {
     }
 
     fn sample_tokens(&mut self, logits: &CpuTensor, positions: &Vec<u32>, guided: bool, pass: u32) {
-        let inputs = self.inputs();
         let (conditional, unconditional) = match guided {
             true => {
                 let (first, second) = logits.values.split_at(logits.values.len() / 2);
@@ -52,9 +51,8 @@ impl SampleOps for CpuOps<'_> {
             }
             false => (logits.values.as_slice(), None),
         };
-        let (guidance, temperature) = (inputs.guidance, inputs.token_temperature);
-        let keys = self.keys(positions, pass);
-        let tokens = sample::sample_tokens(conditional, unconditional, &keys, inputs.token_seed, guidance, temperature);
+        let (keys, items) = (self.keys(positions, pass), self.items_of(positions));
+        let tokens = sample::sample_tokens(conditional, unconditional, &keys, &items);
         for (position, token) in positions.iter().zip(tokens) {
             self.tokens[*position as usize] = token;
         }
@@ -62,10 +60,9 @@ impl SampleOps for CpuOps<'_> {
 
     fn noise(&mut self, positions: Option<&Vec<u32>>, pass: u32) -> CpuTensor {
         let width = self.model.discon.config.tokenizer.latent_width;
-        let inputs = self.inputs();
-        let all = || (0..inputs.tokens.len() as u32).collect();
-        let keys = self.keys(&positions.cloned().unwrap_or_else(all), pass);
-        CpuTensor::new(sample::noise(&keys, width, inputs.latent_seed, inputs.latent_temperature), width)
+        let all = || (0..self.tokens.len() as u32).collect();
+        let positions = positions.cloned().unwrap_or_else(all);
+        CpuTensor::new(sample::noise(&self.keys(&positions, pass), &self.items_of(&positions), width), width)
     }
 
     fn start_spread(&mut self) -> CpuTensor {

@@ -1,24 +1,48 @@
-//! The texture that is being generated.
+//! The textures that are being generated.
 
 use super::budget::{Phase, work};
 use super::extract::Waiting;
+use super::member::{Member, Targets, upload};
 use super::prepare::{GpuModel, Slot};
 use super::read_back::{PictureReadBack, TokenReadBack};
-use crate::gpu::{GpuError, ImageTarget, JobSlot, checked};
-use crate::request::DiskCacheFailed;
-use crate::request::link::{Continued, Goal, Report, ReportSender, Ticket};
+use crate::gpu::{GpuError, JobSlot};
+use crate::request::link::{Continued, Goal, Job, Report, ReportSender};
 use crate::sampling::Step;
 use bevy::prelude::*;
 use std::ops::Range;
 
-/// The running job, if any: one at a time, so that the first texture is ready as soon as possible.
+/// The running job, if any: one texture, or one batch of textures, at a time, so that the first is ready as soon as possible.
 #[derive(Resource, Default)]
 pub struct Active(pub Option<ActiveJob>);
 
 impl Active {
-    /// Ends the job of an image.
+    /// Ends the job of an image; the others of its batch go on, and what the batch computes for it is not looked at.
     pub fn cancel(&mut self, image: AssetId<Image>) {
-        self.0.take_if(|job| job.ticket().image == image);
+        if let Some(job) = &mut self.0 {
+            job.members.retain(|member| member.ticket().image != image);
+        }
+        self.drop_empty();
+    }
+
+    /// Stops textures at their last milestone, to wait again.
+    pub fn set_aside(
+        &mut self,
+        which: impl Fn(&Waiting) -> bool,
+        device: &wgpu::Device,
+        queue: &wgpu::Queue,
+    ) -> Vec<Waiting> {
+        let waiting = self.0.as_mut().map(|job| job.set_aside(which, device, queue));
+        self.drop_empty();
+        waiting.unwrap_or_default()
+    }
+
+    /// The jobs that run.
+    pub fn jobs_mut(&mut self) -> impl Iterator<Item = &mut Job> {
+        self.0.iter_mut().flat_map(|job| job.members.iter_mut().map(|member| &mut member.waiting.job))
+    }
+
+    fn drop_empty(&mut self) {
+        self.0.take_if(|job| job.members.is_empty());
     }
 }
 
@@ -42,13 +66,9 @@ struct Part {
 
 /// A job between its first and its last dispatch.
 pub struct ActiveJob {
-    /// What was asked for, and what is left to do if it stops here.
-    pub waiting: Waiting,
+    /// Its textures, first those that come first; never none.
+    pub members: Vec<Member>,
     slot: Slot,
-    /// Where the picture goes, if it ends with one.
-    target: Option<ImageTarget>,
-    coarse_target: Option<ImageTarget>,
-    texture: wgpu::Texture,
     parts: Vec<Part>,
     /// The part that runs, and its next dispatch.
     part: usize,
@@ -70,44 +90,26 @@ pub struct Slice {
 }
 
 impl ActiveJob {
-    /// Uploads the inputs of a job, and its tokens if it has some.
+    /// Uploads the inputs of the jobs of a batch, and their tokens if they have some. All have done the same before, and
+    /// `slot` is for as many. Takes them only if nothing fails.
     pub fn start(
-        waiting: Waiting,
+        batch: &mut Vec<Waiting>,
         slot: Slot,
-        texture: &wgpu::Texture,
+        textures: &[&wgpu::Texture],
         gpu: &GpuModel,
         device: &wgpu::Device,
         queue: &wgpu::Queue,
     ) -> Result<Self, GpuError> {
-        let ends_with_picture = slot.full.recording().picture.is_some();
-        let make = || ImageTarget::at(device, &gpu.pipelines, &slot.full, texture, waiting.around.place);
-        let target = ends_with_picture.then(make).transpose()?;
-        let coarse_slot = slot.coarse.as_ref().filter(|_| waiting.needs_coarse());
-        let make = |slot| ImageTarget::new(device, &gpu.pipelines, slot, texture);
-        let coarse_target = coarse_slot.map(|slot| make(slot)).transpose()?;
-        slot.full.start(queue, &waiting.job.plan.inputs)?;
-        if let Some((pages, given)) = &waiting.around.given {
-            let mut encoder =
-                device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("discon given") });
-            pages.give(&mut encoder, &slot.full, given);
-            queue.submit([encoder.finish()]);
-        }
-        if let Some(tokens) = &waiting.tokens {
-            copy(device, queue, tokens, slot.full.tokens_buffer());
-        }
-        let parts = parts(&waiting, &slot, coarse_target.is_some());
-        let mut job = Self {
-            next: 0,
-            part: 0,
-            done_work: 0.0,
-            total_work: 0.0,
-            texture: texture.clone(),
-            waiting,
-            slot,
-            target,
-            coarse_target,
-            parts,
+        let bind = |(item, (waiting, texture)): (u32, (&Waiting, &&wgpu::Texture))| {
+            Targets::new(item, waiting, &slot, texture, gpu, device)
         };
+        let targets = (0..).zip(batch.iter().zip(textures)).map(bind).collect::<Result<Vec<_>, _>>()?;
+        upload(batch, &slot.full, queue)?;
+        let has_coarse = targets.iter().any(Targets::has_coarse);
+        let parts = batch.first().map(|waiting| parts(waiting, &slot, has_coarse)).unwrap_or_default();
+        let member = |(waiting, targets)| Member::new(waiting, targets, &slot.full, device, queue);
+        let members = batch.drain(..).zip(targets).map(member).collect();
+        let mut job = Self { members, next: 0, part: 0, done_work: 0.0, total_work: 0.0, slot, parts };
         let of_parts: Vec<f32> = (0..job.parts.len()).map(|part| job.work_of(part)).collect();
         job.total_work = of_parts.iter().sum();
         // What was done before it waited.
@@ -119,16 +121,12 @@ impl ActiveJob {
         Ok(job)
     }
 
-    /// Whose job it is.
-    pub fn ticket(&self) -> Ticket {
-        self.waiting.job.ticket
-    }
-
-    /// Whether a part was done before the job waited.
+    /// Whether a part was done before the jobs waited: in all of them or in none.
     fn is_done(&self, part: usize) -> bool {
+        let done = |is: fn(&Waiting) -> bool| self.members.first().is_some_and(|member| is(&member.waiting));
         match self.parts.get(part) {
-            Some(Part { end: Some(Milestone::Tokens), .. }) => self.waiting.tokens.is_some(),
-            Some(Part { end: Some(Milestone::Coarse), .. }) => self.waiting.coarse_shown,
+            Some(Part { end: Some(Milestone::Tokens), .. }) => done(|waiting| waiting.tokens.is_some()),
+            Some(Part { end: Some(Milestone::Coarse), .. }) => done(|waiting| waiting.coarse_shown),
             _ => false,
         }
     }
@@ -182,93 +180,67 @@ impl ActiveJob {
         if self.total_work > 0.0 { (self.done_work / self.total_work).min(1.0) } else { 1.0 }
     }
 
-    /// Writes a slice into a pass, and the texture after the last one of a picture.
+    /// Writes a slice into a pass, and the textures after the last one of a picture.
     pub fn encode(&self, pass: &mut wgpu::ComputePass<'_>, slice: &Slice) {
         if slice.range.is_empty() {
             return;
         }
         self.slot_of(slice.part).encode(pass, slice.range.clone());
         match slice.end {
-            Some(Milestone::Complete) => self.target.iter().for_each(|target| target.encode(pass)),
-            Some(Milestone::Coarse) => self.coarse_target.iter().for_each(|target| target.encode(pass)),
+            Some(Milestone::Complete) => self.members.iter().for_each(|member| member.encode(pass)),
+            Some(Milestone::Coarse) => self.members.iter().for_each(|member| member.encode_coarse(pass)),
             Some(Milestone::Tokens) | None => {}
         }
     }
 
-    /// Copies what is kept of a job, after its last dispatch.
+    /// Copies what is kept of the jobs, after the last dispatch.
     pub fn keep(&self, encoder: &mut wgpu::CommandEncoder) {
-        if let Some((pages, kept)) = &self.waiting.around.kept {
-            pages.keep(encoder, &self.slot.full, kept);
-        }
+        self.members.iter().for_each(|member| member.keep(&self.slot.full, encoder));
     }
 
-    /// Copies the finished picture for the disk cache, if it is kept there.
-    pub fn read_picture(
+    /// Copies finished pictures for the disk cache, if they are kept there.
+    pub fn read_pictures(
         &mut self,
         device: &wgpu::Device,
         encoder: &mut wgpu::CommandEncoder,
         sender: &ReportSender,
-    ) -> Option<PictureReadBack> {
-        let file = self.waiting.job.file.take()?;
-        let folder = file.folder.clone();
-        let failed = |error: GpuError| {
-            sender.send(Report::NotCached(DiskCacheFailed { folder, reason: error.to_string() }));
-        };
-        PictureReadBack::record(device, encoder, &self.texture, file).map_err(failed).ok()
+    ) -> Vec<PictureReadBack> {
+        self.members.iter_mut().filter_map(|member| member.read_picture(device, encoder, sender)).collect()
     }
 
-    /// Copies the tokens for those who asked for them.
+    /// Copies tokens for those who asked for them.
     pub fn read_tokens(
         &self,
         device: &wgpu::Device,
         encoder: &mut wgpu::CommandEncoder,
         sender: &ReportSender,
-    ) -> Option<TokenReadBack> {
-        let job = &self.waiting.job;
-        let count = job.plan.shape.grid.positions() as u64;
-        let tokens = self.slot.full.tokens_buffer();
-        let failed = |error: GpuError| {
-            // Of a job for more than tokens the picture goes on, and the main world asks for its tokens again.
-            if job.goal == Goal::Tokens {
-                sender.send(Report::Failed(job.ticket, error.to_string()));
-            }
-        };
-        let record = || TokenReadBack::record(device, encoder, tokens, count, job.ticket).map_err(failed).ok();
-        job.read_tokens.then(record).flatten()
+    ) -> Vec<TokenReadBack> {
+        let slot = &self.slot.full;
+        self.members.iter().filter_map(|member| member.read_tokens(slot, device, encoder, sender)).collect()
     }
 
-    /// What the whole job costs.
-    pub fn cost(&self) -> Report {
+    /// What the whole of one of its textures costs.
+    pub fn cost(&self, member: &Member) -> Report {
         let cost = |slot: &JobSlot| slot.recording().cost(0..slot.recording().len()).flops;
-        let coarse = self.slot.coarse.as_ref().filter(|_| self.coarse_target.is_some());
-        let continued = if self.waiting.around.given.is_some() { Continued::Yes } else { Continued::No };
-        Report::Cost(cost(&self.slot.full) + coarse.map_or(0, |slot| cost(slot)), continued)
+        let has_coarse = self.parts.iter().any(|part| part.end == Some(Milestone::Coarse));
+        let coarse = self.slot.coarse.as_ref().filter(|_| has_coarse);
+        let continued = if member.waiting.around.given.is_some() { Continued::Yes } else { Continued::No };
+        let together = self.slot.items;
+        let all = cost(&self.slot.full) + coarse.map_or(0, |slot| cost(slot));
+        Report::Cost { operations: all / together as u64, continued, together }
     }
 
-    /// Stops at the last milestone, keeping its tokens if they are complete.
-    pub fn suspend(mut self, device: &wgpu::Device, queue: &wgpu::Queue) -> Waiting {
+    /// See [`Active::set_aside`].
+    fn set_aside(
+        &mut self,
+        which: impl Fn(&Waiting) -> bool,
+        device: &wgpu::Device,
+        queue: &wgpu::Queue,
+    ) -> Vec<Waiting> {
         let tokens = self.parts.iter().position(|part| part.end == Some(Milestone::Tokens));
-        let tokens = tokens.is_some_and(|part| part < self.part);
-        // What a job was given would be there again with old latents: such a job begins again.
-        if tokens && self.waiting.tokens.is_none() && self.waiting.around.given.is_none() {
-            let source = self.slot.full.tokens_buffer();
-            let descriptor = wgpu::BufferDescriptor {
-                label: Some("discon tokens of a waiting texture"),
-                size: source.size(),
-                usage: wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
-                mapped_at_creation: false,
-            };
-            // Without memory for them they are sampled again.
-            if let Ok(kept) = checked(device, "tokens", || device.create_buffer(&descriptor), GpuError::Device) {
-                copy(device, queue, source, &kept);
-                self.waiting.tokens = Some(kept);
-            }
-        }
-        if self.waiting.around.work.is_none() {
-            // Made again when it goes on: many textures may wait.
-            self.waiting.around.kept = None;
-        }
-        self.waiting
+        let with_tokens = tokens.is_some_and(|part| part < self.part).then_some(&*self.slot.full);
+        let aside = self.members.extract_if(.., |member| which(&member.waiting));
+        aside.map(|member| member.suspend(with_tokens, device, queue)).collect()
     }
 }
 
@@ -301,10 +273,4 @@ fn parts(waiting: &Waiting, slot: &Slot, coarse: bool) -> Vec<Part> {
         parts.insert(sampled, Part { phase: Phase::Decode, range, end: Some(Milestone::Coarse) });
     }
     parts
-}
-
-fn copy(device: &wgpu::Device, queue: &wgpu::Queue, from: &wgpu::Buffer, to: &wgpu::Buffer) {
-    let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("discon tokens") });
-    encoder.copy_buffer_to_buffer(from, 0, to, 0, Some(from.size().min(to.size())));
-    queue.submit([encoder.finish()]);
 }

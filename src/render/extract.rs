@@ -40,6 +40,8 @@ pub struct Waiting {
     pub coarse_shown: bool,
     /// What was made before it, and what is kept of it.
     pub around: Around,
+    /// Whether it runs in no batch: one that it was in could not be started.
+    pub alone: bool,
 }
 
 /// What surrounds a job: tokens and latents that it is given and that are kept of it.
@@ -135,7 +137,7 @@ pub fn extract_commands(
     };
     for command in outbox.0.drain(..) {
         let mut change = |image: AssetId<Image>, change: &dyn Fn(&mut Job)| {
-            let running = active.0.iter_mut().map(|active| &mut active.waiting.job);
+            let running = active.jobs_mut();
             let waiting = queued.jobs.iter_mut().map(|waiting| &mut waiting.job);
             running.chain(waiting).filter(|job| job.ticket.image == image).for_each(change);
         };
@@ -152,7 +154,7 @@ pub fn extract_commands(
             Command::Generate(_) | Command::Upload(..) if gpu.is_unusable() => {}
             Command::Generate(job) => {
                 let around = Around::default();
-                queued.jobs.push(Waiting { job: *job, tokens: None, coarse_shown: false, around });
+                queued.jobs.push(Waiting { job: *job, tokens: None, coarse_shown: false, around, alone: false });
             }
             Command::Upload(ticket, pixels) => queued.uploads.push_back((ticket, pixels)),
             Command::Prioritise(image, priority) => change(image, &|job| job.priority = priority),

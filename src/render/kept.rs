@@ -50,7 +50,7 @@ impl KeptStates {
 /// Lets waiting textures go on from what is kept of others.
 pub fn continue_edits(gpu: Res<ModelOnGpu>, mut kept: ResMut<KeptStates>, mut queued: ResMut<Queued>) {
     let Some(gpu) = gpu.get() else { return };
-    for Waiting { job, tokens, coarse_shown, around } in &mut queued.jobs {
+    for Waiting { job, tokens, coarse_shown, around, .. } in &mut queued.jobs {
         // Only what was not begun, and what shows or gives back nothing on the way.
         let possible = job.goal == Goal::Full && !job.read_tokens && tokens.is_none() && !*coarse_shown;
         let Some(state) = job.state.as_ref().filter(|_| possible && around.given.is_none()) else { continue };

@@ -1,9 +1,11 @@
 //! Kernels, weights and buffers, made on task threads.
 
+use super::batch;
 use super::extract::{Queued, Waiting};
 use super::memory::{Memory, afford};
 use crate::gpu::{GpuError, GpuWeights, JobSlot, KernelVariant, Pipelines, Recording};
 use crate::model::{Model, TOKEN_PIXELS};
+use crate::request::BatchLimit;
 use crate::request::link::{Report, ReportSender};
 use crate::sampling::PlanShape;
 use bevy::prelude::*;
@@ -37,6 +39,8 @@ enum State {
 pub struct ModelOnGpu {
     state: State,
     variant: KernelVariant,
+    /// What kind of adapter it is.
+    pub device_type: wgpu::DeviceType,
     computes: bool,
 }
 
@@ -45,7 +49,7 @@ impl ModelOnGpu {
     pub fn new(device: &wgpu::Device, info: &RenderAdapterInfo) -> Self {
         let variant = KernelVariant::choose(info, device.features());
         let computes = device.limits().max_compute_invocations_per_workgroup > 0;
-        Self { state: State::Nothing, variant, computes }
+        Self { state: State::Nothing, variant, device_type: info.device_type, computes }
     }
 
     /// The model, once kernels and weights are in place.
@@ -134,9 +138,11 @@ fn prepare(
     State::Preparing(task, of)
 }
 
-/// Where the jobs of one shape run, one at a time.
+/// Where the jobs of one shape run: one at a time, or as many at once as the slot is for.
 #[derive(Clone)]
 pub struct Slot {
+    /// Textures of a batch.
+    pub items: usize,
     /// The whole generation.
     pub full: Arc<JobSlot>,
     /// The coarse picture, from the tokens of the other; made when it is first needed.
@@ -149,31 +155,47 @@ impl Slot {
         of(&self.full) + self.coarse.as_ref().map_or(0, |coarse| of(coarse))
     }
 }
+/// The shape of one texture, and how many run together.
+type SlotKey = (PlanShape, usize);
 
 /// Buffers and bind groups by shape of texture.
 #[derive(Resource, Default)]
 pub struct Slots {
     /// Least recently used first.
     ready: Vec<(PlanShape, Slot)>,
-    building: Option<(PlanShape, Task<Result<Slot, GpuError>>)>,
+    building: Option<(SlotKey, Task<Result<Slot, GpuError>>)>,
+    /// Shapes of which the device has no room for a batch.
+    too_large: Vec<PlanShape>,
 }
 
+/// Slots that stay besides those of the settings where batches run: their numbers of textures vary.
+const FURTHER_BATCHES: usize = 2;
+
 impl Slots {
-    /// The slot for a job, if it was made.
-    pub fn take(&mut self, waiting: &Waiting) -> Option<Slot> {
-        let at = self.position(waiting)?;
+    /// The slot for a job and those that run together with it: for as many of `most` as one was made for.
+    pub fn take(&mut self, waiting: &Waiting, most: usize) -> Option<Slot> {
+        let at = std::iter::successors(Some(most), |items| Some(items / 2).filter(|items| *items > 0))
+            .find_map(|items| self.position(waiting, items))?;
         self.ready[at..].rotate_left(1);
         self.ready.last().map(|(_, slot)| slot.clone())
     }
 
-    /// Whether the slot for a job was made.
+    /// Whether a slot for a job was made.
     pub fn contains(&self, waiting: &Waiting) -> bool {
-        self.position(waiting).is_some()
+        self.ready.iter().any(|(shape, slot)| *shape == waiting.job.plan.shape && fits(slot, waiting))
     }
 
-    fn position(&self, waiting: &Waiting) -> Option<usize> {
-        let fits = |slot: &Slot| slot.coarse.is_some() || !waiting.needs_coarse();
-        self.ready.iter().position(|(shape, slot)| *shape == waiting.job.plan.shape && fits(slot))
+    /// Most textures that run together with a job, itself counted.
+    pub fn limit(&self, gpu: &ModelOnGpu, setting: BatchLimit, waiting: &Waiting) -> usize {
+        let shape = &waiting.job.plan.shape;
+        if self.too_large.contains(shape) { 1 } else { batch::limit(setting, gpu.device_type, shape) }
+    }
+
+    fn position(&self, waiting: &Waiting, items: usize) -> Option<usize> {
+        let is = |(shape, slot): &(PlanShape, Slot)| {
+            slot.items == items && *shape == waiting.job.plan.shape && fits(slot, waiting)
+        };
+        self.ready.iter().position(is)
     }
 
     /// Bytes on the device, about: coarse pictures share a part of the others.
@@ -189,9 +211,22 @@ impl Slots {
     }
 
     /// What was made for a shape, with or without the coarse part.
-    fn known(&self, shape: &PlanShape) -> Option<Arc<JobSlot>> {
-        self.ready.iter().find(|(known, _)| known == shape).map(|(_, slot)| slot.full.clone())
+    fn known(&self, shape: &PlanShape, items: usize) -> Option<Arc<JobSlot>> {
+        let known = self.ready.iter().find(|(known, slot)| slot.items == items && known == shape);
+        known.map(|(_, slot)| slot.full.clone())
     }
+
+    /// Takes what was made, and keeps at most `most` slots.
+    fn add(&mut self, shape: PlanShape, slot: Slot, most: usize) {
+        self.ready.retain(|(known, old)| *known != shape || old.items != slot.items);
+        self.ready.push((shape, slot));
+        let surplus = self.ready.len().saturating_sub(most);
+        self.ready.drain(..surplus);
+    }
+}
+
+fn fits(slot: &Slot, waiting: &Waiting) -> bool {
+    slot.coarse.is_some() || !waiting.needs_coarse()
 }
 
 /// Makes the slot of the next job while the one before it runs.
@@ -205,18 +240,21 @@ pub fn prepare_slots(
     mut queued: ResMut<Queued>,
 ) {
     let Some(model) = gpu.get() else { return };
-    if let Some((shape, task)) = &mut slots.building {
+    if let Some((_, task)) = &mut slots.building {
         let Some(result) = block_on(poll_once(task)) else { return };
-        let shape = shape.clone();
-        slots.building = None;
+        let Some(((shape, items), _)) = slots.building.take() else { return };
         match result {
             Ok(slot) => {
                 let recording = slot.full.recording();
-                debug!("buffers for {:?}: {} kB, {} dispatches", shape.grid, recording.bytes() / 1000, recording.len());
-                slots.ready.retain(|(known, _)| *known != shape);
-                slots.ready.push((shape, slot));
-                let surplus = slots.ready.len().saturating_sub(memory.settings.kept_shapes + memory.surfaces.shapes());
-                slots.ready.drain(..surplus);
+                let (grid, bytes) = (shape.grid, recording.bytes() / 1000);
+                debug!("buffers for {items} of {grid:?}: {bytes} kB, {} dispatches", recording.len());
+                let batches = batch::limit(memory.settings.batch, gpu.device_type, &shape) > 1;
+                let further = if batches { FURTHER_BATCHES } else { 0 };
+                slots.add(shape, slot, memory.settings.kept_shapes + memory.surfaces.shapes() + further);
+            }
+            Err(error) if items > 1 => {
+                debug!("no buffers for {items} textures at once, they run one by one: {error}");
+                slots.too_large.push(shape);
             }
             Err(error) if memory.try_again(&error, &mut slots) => {}
             Err(error) => {
@@ -232,19 +270,19 @@ pub fn prepare_slots(
     }
     // Those that can start come first: one whose texture Bevy has not made must not hold up the others.
     let exists = |waiting: &Waiting| images.get(waiting.job.ticket.image).is_some();
-    let next = queued.next(exists).or_else(|| queued.next(|_| true));
-    let Some(next) = next.map(|at| &queued.jobs[at]) else { return };
-    if !slots.contains(next) {
+    let Some(first) = queued.next(exists).or_else(|| queued.next(|_| true)) else { return };
+    let next = &queued.jobs[first];
+    let items = queued.batch(first, slots.limit(&gpu, memory.settings.batch, next), exists).len();
+    if slots.position(next, items).is_none() {
         let shape = next.job.plan.shape.clone();
         let (model, device) = (model.clone(), device.wgpu_device().clone());
-        let (known, coarse) = (slots.known(&shape), next.needs_coarse());
+        let (known, coarse) = (slots.known(&shape, items), next.needs_coarse());
         let left = memory.left(&model, &slots);
-        let make = move |shape: PlanShape| make_slot(&model, &device, &shape, known, coarse, left);
         let task = AsyncComputeTaskPool::get().spawn({
-            let shape = shape.clone();
-            async move { make(shape) }
+            let shape = shape.batched(items);
+            async move { make_slot(&model, &device, &shape, known, coarse, left) }
         });
-        slots.building = Some((shape, task));
+        slots.building = Some(((shape, items), task));
     }
 }
 
@@ -279,5 +317,5 @@ fn make_slot(
     } else {
         None
     };
-    Ok(Slot { full, coarse })
+    Ok(Slot { items: shape.grid.items, full, coarse })
 }

@@ -6,6 +6,7 @@ use crate::request::DiskCacheFailed;
 use crate::request::link::{Report, ReportSender, Ticket};
 use bevy::log::debug;
 use bevy::tasks::IoTaskPool;
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A copy of a picture that the GPU has been told to make.
@@ -90,7 +91,7 @@ pub struct TokenReadBack {
 }
 
 impl TokenReadBack {
-    /// Copies `count` tokens into a buffer.
+    /// Copies the tokens in a range of bytes into a buffer.
     ///
     /// # Errors
     /// A device without enough memory.
@@ -98,11 +99,12 @@ impl TokenReadBack {
         device: &wgpu::Device,
         encoder: &mut wgpu::CommandEncoder,
         tokens: &wgpu::Buffer,
-        count: u64,
+        range: Range<u64>,
         ticket: Ticket,
     ) -> Result<Self, GpuError> {
-        let buffer = buffer(device, "discon tokens", 4 * count)?;
-        encoder.copy_buffer_to_buffer(tokens, 0, &buffer, 0, Some(4 * count));
+        let bytes = range.end - range.start;
+        let buffer = buffer(device, "discon tokens", bytes)?;
+        encoder.copy_buffer_to_buffer(tokens, range.start, &buffer, 0, Some(bytes));
         Ok(Self { buffer, ticket })
     }
 

@@ -3,8 +3,9 @@
 use super::active::{Active, ActiveJob, Milestone};
 use super::budget::{Controller, Phase};
 use super::clear::write_level;
-use super::extract::{Around, Queued, RenderSettings, Waiting};
+use super::extract::{Queued, RenderSettings, Waiting};
 use super::kept::{KeptStates, make_room};
+use super::member::Member;
 use super::memory;
 use super::prepare::{GpuModel, ModelOnGpu, Slots};
 use super::read_back;
@@ -84,15 +85,12 @@ pub fn run_jobs(
 
     let budget_ms = if gpu.settings.paused { 0.0 } else { gpu.settings.budget_ms };
     let mut ms = controller.frame_ms(budget_ms, timer.outstanding_ms());
-    if let Some(job) = active.0.take_if(|job| job.waiting.job.paused) {
-        queued.jobs.push(job.suspend(gpu.device.wgpu_device(), &gpu.queue));
-    }
+    queued.jobs.extend(active.set_aside(|waiting| waiting.job.paused, gpu.device.wgpu_device(), &gpu.queue));
     while ms > 0.0 {
         if active.0.is_none() {
             surfaces.feed(model, &mut queued, &gpu.sender);
             let left = memory::left(&gpu.settings, model, &slots, &kept, &surfaces);
-            let keep = left.min(gpu.settings.kept_latent_bytes);
-            active.0 = start_next(&gpu, model, &mut queued, &mut slots, keep);
+            active.0 = start_next(&gpu, model, &mut queued, &mut slots, left);
         }
         let Some(job) = &mut active.0 else { break };
         let phase = job.phase();
@@ -103,37 +101,54 @@ pub fn run_jobs(
         let limit = controller.fitting(phase, ms).min(gpu.settings.max_gflop_per_submission);
         let (expected_ms, reached) = submit_slice(&gpu, job, limit, &controller, &mut timer);
         ms -= expected_ms;
-        if job.waiting.job.goal != Goal::Tokens && job.waiting.around.work.is_none() {
-            gpu.sender.send(Report::Progress(job.ticket(), job.fraction()));
-        }
+        report_progress(&gpu, job);
         match reached {
             Some(Milestone::Complete) => {
-                kept.finished(&mut job.waiting, gpu.settings.kept_latent_bytes);
-                let report = complete(&gpu, job, &mut surfaces);
-                report.into_iter().for_each(|report| report_when_done(&gpu, report, &finishing));
+                for member in &mut job.members {
+                    kept.finished(&mut member.waiting, gpu.settings.kept_latent_bytes);
+                }
+                for member in &job.members {
+                    let report = complete(&gpu, job, member, &mut surfaces);
+                    report.into_iter().for_each(|report| report_when_done(&gpu, report, &finishing));
+                }
                 active.0 = None;
             }
-            Some(Milestone::Tokens) if job.waiting.job.goal == Goal::Tokens => active.0 = None,
+            Some(Milestone::Tokens) if ends_with_tokens(job) => active.0 = None,
             Some(Milestone::Coarse) => {
-                report_when_done(&gpu, Report::Coarse(job.ticket()), &finishing);
-                job.waiting.coarse_shown = true;
-                if job.waiting.job.goal == Goal::Coarse || others_come_first(job, &gpu, &queued, &slots) {
-                    let job = active.0.take();
-                    queued.jobs.extend(job.map(|job| job.suspend(gpu.device.wgpu_device(), &gpu.queue)));
+                for member in &mut job.members {
+                    report_when_done(&gpu, Report::Coarse(member.ticket()), &finishing);
+                    member.waiting.coarse_shown = true;
                 }
+                let all = others_come_first(job, &gpu, &queued, &slots);
+                let stops = |waiting: &Waiting| all || waiting.job.goal == Goal::Coarse;
+                queued.jobs.extend(active.set_aside(stops, gpu.device.wgpu_device(), &gpu.queue));
             }
             Some(Milestone::Tokens) | None => {}
         }
     }
 }
 
-/// What there is to say when the GPU is done with a job whose last commands were submitted.
-fn complete(gpu: &Gpu, job: &ActiveJob, surfaces: &mut Surfaces) -> Option<Report> {
-    match job.waiting.around.work {
-        Some(work) => surfaces.finished(job.ticket(), work, &gpu.images, &gpu.queue),
+/// Whether a job is for tokens alone; all textures of a batch agree in that.
+fn ends_with_tokens(job: &ActiveJob) -> bool {
+    job.members.iter().any(|member| member.waiting.job.goal == Goal::Tokens)
+}
+
+fn report_progress(gpu: &Gpu, job: &ActiveJob) {
+    if ends_with_tokens(job) {
+        return;
+    }
+    for member in job.members.iter().filter(|member| member.waiting.around.work.is_none()) {
+        gpu.sender.send(Report::Progress(member.ticket(), job.fraction()));
+    }
+}
+
+/// What there is to say when the GPU is done with a texture whose last commands were submitted.
+fn complete(gpu: &Gpu, job: &ActiveJob, member: &Member, surfaces: &mut Surfaces) -> Option<Report> {
+    match member.waiting.around.work {
+        Some(work) => surfaces.finished(member.ticket(), work, &gpu.images, &gpu.queue),
         None => {
-            gpu.sender.send(job.cost());
-            Some(Report::Done(job.ticket()))
+            gpu.sender.send(job.cost(member));
+            Some(Report::Done(member.ticket()))
         }
     }
 }
@@ -154,10 +169,11 @@ fn collect_times(gpu: &Gpu, controller: &mut Controller, timer: &mut Timer, fini
     }
 }
 
-/// Whether another texture should be worked on before this one, which shows its coarse picture, is refined.
+/// Whether another texture should be worked on before these, which show their coarse pictures, are refined.
 fn others_come_first(job: &ActiveJob, gpu: &Gpu, queued: &Queued, slots: &Slots) -> bool {
     let can_start = |waiting: &Waiting| gpu.images.get(waiting.job.ticket.image).is_some() && slots.contains(waiting);
-    queued.next(|waiting| can_start(waiting) && waiting.order(&job.waiting).is_gt()).is_some()
+    let before_all = |waiting: &Waiting| job.members.iter().all(|member| waiting.order(&member.waiting).is_gt());
+    queued.next(|waiting| can_start(waiting) && before_all(waiting)).is_some()
 }
 
 /// Submits one bounded piece of a job; its expected time in milliseconds, and what was reached.
@@ -188,35 +204,44 @@ fn submit_slice(
     if at(Milestone::Complete) {
         job.keep(&mut encoder);
     }
-    let tokens = if at(Milestone::Tokens) { job.read_tokens(device, &mut encoder, &gpu.sender) } else { None };
-    let picture = if at(Milestone::Complete) { job.read_picture(device, &mut encoder, &gpu.sender) } else { None };
+    let read_tokens = at(Milestone::Tokens).then(|| job.read_tokens(device, &mut encoder, &gpu.sender));
+    let pictures = at(Milestone::Complete).then(|| job.read_pictures(device, &mut encoder, &gpu.sender));
     gpu.queue.submit([encoder.finish()]);
     let expected_ms = controller.expected_ms(slice.phase, slice.work);
     timer.submitted(span, &gpu.queue, (slice.phase, slice.work), expected_ms);
-    if let Some(tokens) = tokens {
-        tokens.submitted(gpu.sender.clone());
-    }
-    if let Some(picture) = picture {
-        picture.submitted(gpu.sender.clone());
-    }
+    read_tokens.into_iter().flatten().for_each(|tokens| tokens.submitted(gpu.sender.clone()));
+    pictures.into_iter().flatten().for_each(|picture| picture.submitted(gpu.sender.clone()));
     (expected_ms, slice.end)
 }
 
-/// The next job whose texture and buffers exist; of its latents at most `keep` bytes are kept.
-fn start_next(gpu: &Gpu, model: &GpuModel, queued: &mut Queued, slots: &mut Slots, keep: u64) -> Option<ActiveJob> {
+/// The next job whose texture and buffers exist, with those that run together with it; their latents are kept in a part of
+/// the `left` bytes.
+fn start_next(gpu: &Gpu, model: &GpuModel, queued: &mut Queued, slots: &mut Slots, left: u64) -> Option<ActiveJob> {
+    let device = gpu.device.wgpu_device();
     loop {
-        let at = queued.next(|waiting| gpu.images.get(waiting.job.ticket.image).is_some())?;
-        let slot = slots.take(&queued.jobs[at])?;
-        let mut waiting = queued.jobs.swap_remove(at);
-        make_room(&mut waiting, model, gpu.device.wgpu_device(), keep);
-        let ticket = waiting.job.ticket;
-        let image = gpu.images.get(ticket.image)?;
-        let surface = waiting.around.work;
-        match ActiveJob::start(waiting, slot, &image.texture, model, gpu.device.wgpu_device(), &gpu.queue) {
+        let exists = |waiting: &Waiting| gpu.images.get(waiting.job.ticket.image).is_some();
+        let first = queued.next(exists)?;
+        let limit = slots.limit(&gpu.model, gpu.settings.batch, &queued.jobs[first]);
+        let places = queued.batch(first, limit, exists);
+        let slot = slots.take(&queued.jobs[first], places.len())?;
+        let mut batch = queued.take(&places[..slot.items]);
+        let keep = (left / slot.items.max(1) as u64).min(gpu.settings.kept_latent_bytes);
+        for waiting in &mut batch {
+            make_room(waiting, model, device, keep);
+        }
+        let texture = |waiting: &Waiting| Some(&*gpu.images.get(waiting.job.ticket.image)?.texture);
+        let textures: Vec<&wgpu::Texture> = batch.iter().filter_map(texture).collect();
+        match ActiveJob::start(&mut batch, slot, &textures, model, device, &gpu.queue) {
             Ok(job) => return Some(job),
+            Err(error) if batch.len() == 1 => {
+                for Waiting { job, around, .. } in batch {
+                    gpu.sender.send(around.failure(job.ticket, error.to_string()));
+                }
+            }
             Err(error) => {
-                let around = Around { work: surface, ..Default::default() };
-                gpu.sender.send(around.failure(ticket, error.to_string()));
+                debug!("a batch of {} textures does not start: {error}", batch.len());
+                batch.iter_mut().for_each(|waiting| waiting.alone = true);
+                queued.jobs.extend(batch);
             }
         }
     }

@@ -245,7 +245,7 @@ impl OpenSurface {
         let around = Around {
             given: Some((pages.clone(), given)),
             kept: Some((pages, kept)),
-            place: ImagePlace { layer, border: halo * TOKEN_PIXELS as u32 },
+            place: ImagePlace { item: 0, layer, border: halo * TOKEN_PIXELS as u32 },
             work: Some(work),
         };
         let job = Job {
@@ -259,7 +259,7 @@ impl OpenSurface {
             paused: false,
             state: None,
         };
-        Waiting { job, tokens: None, coarse_shown: false, around }
+        Waiting { job, tokens: None, coarse_shown: false, around, alone: true }
     }
 
     fn finished(&mut self, work: SurfaceWork) -> Option<SurfaceReport> {

@@ -127,8 +127,15 @@ pub enum Report {
     Tokens(Ticket, Vec<u16>),
     /// The GPU has finished a texture.
     Done(Ticket),
-    /// A texture was generated with this many floating-point operations, or only its last edits were.
-    Cost(u64, Continued),
+    /// A texture was generated, or only its last edits were.
+    Cost {
+        /// Floating-point operations.
+        operations: u64,
+        /// From where on.
+        continued: Continued,
+        /// Textures of its batch.
+        together: usize,
+    },
     /// A texture failed.
     Failed(Ticket, String),
     /// About a texture with layers. The ticket is that of its opening.

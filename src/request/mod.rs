@@ -48,7 +48,7 @@ pub use generator::TextureGenerator;
 pub use maps::DerivedMaps;
 pub use model_source::{DisconModel, ModelSource};
 pub use priority::PriorityByDistance;
-pub use settings::DisconSettings;
+pub use settings::{BatchLimit, DisconSettings};
 pub use source::DisconSourcePlugin;
 pub use statistics::{Counts, GPU_MILLISECONDS, KEPT_BYTES, TextureStatistics, UNFINISHED_TEXTURES};
 pub use store::{TextureState, TextureStore};

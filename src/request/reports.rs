@@ -66,9 +66,10 @@ pub fn collect_reports(
                 cache_failures.write(failure);
             }
             Report::Surface(ticket, report) => store.surfaces.reports.push((ticket, report)),
-            Report::Cost(operations, continued) => {
+            Report::Cost { operations, continued, together } => {
                 store.counts.operations += operations;
                 store.counts.continued += u64::from(continued == Continued::Yes);
+                store.counts.together += u64::from(together > 1);
             }
             Report::Spent(ms) => diagnostics.add_measurement(&GPU_MILLISECONDS, || f64::from(ms)),
             Report::DeviceReplaced => restore_all(&mut store, &mut images, &mut outbox, &model),

@@ -3,6 +3,23 @@
 use bevy::prelude::*;
 use std::path::PathBuf;
 
+/// How many textures of equal shape run as one batch, with the pixels that each would have alone.
+///
+/// A batch does the dispatches of one texture on more rows. On a GPU that one texture does not fill, that is faster than one after
+/// the other; the first texture of a batch is ready together with the last. A batch has a power of two of textures, and buffers
+/// of its own that grow with their number. Edits that go on from kept latents, endless surfaces and Wang tiles run alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Reflect)]
+#[reflect(Default)]
+pub enum BatchLimit {
+    /// By the kind of adapter: up to 8 textures and 2048 positions of 16x16 pixels (8 textures of 256x256) on a graphics card,
+    /// half as many positions on other GPUs, and one texture at a time on software rasterisers, where batches were measured to
+    /// gain nothing. The limits of GPUs are estimates: `discon-bench batches` measures an adapter.
+    #[default]
+    Automatic,
+    /// At most this many, on any adapter, and no more than 4096 positions. 1 runs one texture at a time.
+    AtMost(u32),
+}
+
 /// How much the generator may take, and what it keeps. A resource: changes apply from the next frame on.
 #[derive(Resource, Clone, Debug, PartialEq, Reflect)]
 #[reflect(Resource, Default)]
@@ -35,7 +52,8 @@ pub struct DisconSettings {
     /// adds edits to one of them goes on from there, for a cost that falls with the mask; without them it is
     /// generated from the start, with the same picture. 0 keeps none. A texture of 256x256 has 130 kB. Default 8 MiB.
     pub kept_latent_bytes: u64,
-    /// Shapes of textures (size, tiling, rounds) whose buffers stay on the GPU for the next texture of that shape.
+    /// Shapes of textures (size, tiling, rounds) whose buffers stay on the GPU for the next texture of that shape; where
+    /// batches run, those of two more stay. A batch counts as a shape for every number of textures.
     ///
     /// Each takes some MB (the `small` model at 256x256: 6 MB) and saves some tenths of a second on a task thread.
     /// Range 1..=64, default 2.
@@ -47,6 +65,8 @@ pub struct DisconSettings {
     /// texture waits for the running one; what still finds no room fails with the reason and may be asked for again.
     /// Default: as much as there is.
     pub work_memory_bytes: u64,
+    /// How many textures that wait together run as one batch. Never changes a picture. Default automatic.
+    pub batch: BatchLimit,
     /// Whether textures show the picture of their discrete tokens first, and are refined in place.
     ///
     /// Every texture that waits gets its coarse picture before any is refined, whatever the priorities, so that a scene
@@ -76,6 +96,7 @@ impl Default for DisconSettings {
             kept_latent_bytes: 8 << 20,
             kept_shapes: 2,
             work_memory_bytes: u64::MAX,
+            batch: BatchLimit::Automatic,
             coarse_first: true,
             paused: false,
             max_unfinished: 1024,

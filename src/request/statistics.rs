@@ -28,6 +28,8 @@ pub struct Counts {
     pub from_disk: u64,
     /// Pictures whose last edits alone were generated, on from kept latents.
     pub continued: u64,
+    /// Pictures that were generated in a batch with others, see [`BatchLimit`](super::BatchLimit).
+    pub together: u64,
     /// Floating-point operations of all pictures that were generated.
     pub operations: u64,
     /// Textures that failed, for any reason but the next two.

@@ -180,11 +180,11 @@ impl SampleOps for CountOps<'_> {
     }
 
     fn token_grid(&mut self) -> usize {
-        self.shape.grid.positions()
+        self.shape.grid.rows()
     }
 
     fn context(&mut self) -> [usize; 2] {
-        [self.shape.grid.positions(), self.model.config.context_width()]
+        [self.shape.grid.rows(), self.model.config.context_width()]
     }
 
     fn positions(&mut self, _: Stage, range: Range<u32>) -> usize {
@@ -196,7 +196,7 @@ impl SampleOps for CountOps<'_> {
     }
 
     fn noise(&mut self, positions: Option<&usize>, _: u32) -> [usize; 2] {
-        let rows = positions.copied().unwrap_or(self.shape.grid.positions());
+        let rows = positions.copied().unwrap_or(self.shape.grid.rows());
         self.record(0, rows, [rows, self.model.config.tokenizer.latent_width])
     }
 

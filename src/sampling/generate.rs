@@ -22,20 +22,21 @@ pub enum Stage {
 /// The state is the token grid, the context of the continuous model and the picture. Values of the job
 /// (orders, condition, seeds, temperatures) are inputs, so that a recorded list of operations serves every job of equal shape.
 pub trait SampleOps: Ops {
-    /// The first `rows` rows of the condition: the texture's, the empty one, then those of blends and edits.
+    /// The first `rows` rows of the condition: the texture's, the empty one, then those of blends and edits; each of them is
+    /// as many rows as the batch has textures.
     fn condition(&mut self, rows: usize) -> Self::Tensor;
-    /// The style in latent units, `(rows, 2D)`: one, or one for each position.
+    /// The style in latent units, `(rows, 2D)`: one for each texture of the batch, or one for each position.
     fn style(&mut self, rows: usize) -> Self::Tensor;
-    /// The token grid as it is now: `T` entries.
+    /// The token grids as they are now: `B * T` entries.
     fn token_grid(&mut self) -> Self::Indices;
-    /// The context as it is now: `(T, context_width)`.
+    /// The context as it is now: `(B * T, context_width)`.
     fn context(&mut self) -> Self::Tensor;
     /// The tokens at `positions`, as they are now.
     fn tokens_at(&mut self, positions: &Self::Indices) -> Self::Indices;
     /// Forgets latents, with zeros in the context, and writes one of `tokens` for each of `positions`: the mask token where
     /// stage 1 will sample.
     fn reopen(&mut self, positions: &Self::Indices, tokens: &Self::Indices);
-    /// Part of a list of positions.
+    /// Part of a list of positions; those of the second texture of a batch begin at `T`, and so on.
     fn positions(&mut self, stage: Stage, range: Range<u32>) -> Self::Indices;
     /// Samples a token for each of `positions` and writes it into the token grid.
     ///
@@ -58,7 +59,7 @@ pub trait SampleOps: Ops {
     ) -> Self::Tensor;
     /// Writes latents into the context at `positions`, clamped to [`LATENT_LIMIT`], and marks them as known.
     fn commit_latents(&mut self, positions: &Self::Indices, latents: &Self::Tensor);
-    /// Stores pixels `(H*W, 3)`, values -1..1, as the picture: `(x + 1) / 2`, clamped, sRGB-encoded as trained.
+    /// Stores pixels `(B*H*W, 3)`, values -1..1, as the pictures: `(x + 1) / 2`, clamped, sRGB-encoded as trained.
     fn write_image(&mut self, pixels: &Self::Tensor, grid: Grid);
 }
 
@@ -87,11 +88,12 @@ pub fn run_step<O: SampleOps>(ops: &mut O, model: &Discon, shape: &PlanShape, st
 /// Condition of the places of a pass: one row for all, or one for each; with `guided` the empty one below it.
 fn condition<O: SampleOps>(ops: &mut O, shape: &PlanShape, pass: &PassShape, guided: bool) -> O::Tensor {
     if pass.conditions.is_empty() {
-        return ops.condition(if guided { 2 } else { 1 });
+        let kinds = if guided { 2 } else { 1 };
+        return ops.condition(kinds * pass.grid.items);
     }
     let rows = ops.condition(shape.condition_rows);
     let start = pass.conditions.start;
-    let end = if guided { pass.conditions.end } else { start + pass.grid.positions() as u32 };
+    let end = if guided { pass.conditions.end } else { start + pass.grid.rows() as u32 };
     let places = ops.positions(Stage::Lists, start..end);
     ops.gather(&rows, &places, 1)
 }
@@ -127,7 +129,8 @@ fn round_positions<O: SampleOps>(
 
 fn token_round<O: SampleOps>(ops: &mut O, model: &Discon, shape: &PlanShape, pass_number: u32, range: Range<u32>) {
     let pass = &shape.passes[pass_number as usize];
-    let grid = Grid { items: if shape.guided { 2 } else { 1 }, ..pass.grid };
+    let kinds = if shape.guided { 2 } else { 1 };
+    let grid = Grid { items: kinds * pass.grid.items, ..pass.grid };
     let (tokens, _) = window(ops, pass);
     let condition = condition(ops, shape, pass, shape.guided);
     let (positions, places) = round_positions(ops, Stage::Tokens, pass, range);

@@ -1,6 +1,7 @@
 //! Decisions of a generation, without tensors: recipes, plans, schedules and random numbers, and the loop over a plan.
 
 pub mod arrangement;
+pub mod batch;
 pub mod condition;
 pub mod cost;
 
@@ -27,13 +28,14 @@ pub use arrangement::{
     Area, Arrangement, EndlessGrid, FARTHEST_CELL, HALF_STRIP, Piece, PieceKind, RunArrangement, Span, WANG_TILES,
     WangSet, Work, wang_index_map,
 };
+pub use batch::{BatchError, MAX_BATCH_POSITIONS};
 pub use cost::{Cost, count};
 pub use curated::{CuratedError, CuratedList, RecipeDigest};
 pub use flow::{FlowStep, GAIN, START, flow_steps};
 pub use generate::{LATENT_LIMIT, SampleOps, Stage, decode_coarse, run_step};
 pub use maps::{MapKind, MapRules};
 pub use pass::PassShape;
-pub use plan::{JobInputs, LatentState, Plan, PlanShape, Step, continue_plan, plan, plan_edits};
+pub use plan::{ItemInputs, JobInputs, LatentState, Plan, PlanShape, Step, continue_plan, plan, plan_edits};
 pub use recipe::{Recipe, RecipeError, Tiling};
 pub use recipe_parts::{Blend, Edit, TokenMask};
 

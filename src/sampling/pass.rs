@@ -18,7 +18,7 @@ pub const WINDOW_MARGIN: usize = 4;
 /// The part of a pass that decides which operations run. Ranges without a list are empty.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PassShape {
-    /// The grid that the networks see.
+    /// The grid that the networks see, one item for each texture of the batch.
     pub grid: Grid,
     /// Positions in the texture of all places: a range of [`super::JobInputs::lists`]; empty if the window is all of it.
     pub window: Range<u32>,

@@ -37,10 +37,11 @@ pub enum Step {
     Decode,
 }
 
-/// The part of a plan that decides which operations run: textures with equal shapes share a recording.
+/// The part of a plan that decides which operations run: textures with equal shapes share a recording, and can run as one
+/// batch. All counts and ranges are those of the whole batch.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PlanShape {
-    /// The grid of tokens, one item.
+    /// The grid of tokens, one item for each texture of the batch.
     pub grid: Grid,
     /// What happens, in order.
     pub steps: Vec<Step>,
@@ -55,9 +56,9 @@ pub struct PlanShape {
     pub guided: bool,
     /// The passes that steps name.
     pub passes: Vec<PassShape>,
-    /// Rows of the condition: the first, the empty one, then those of blends and edits.
+    /// Rows of the condition: the first, the empty one, then those of blends and edits, each for all textures of the batch.
     pub condition_rows: usize,
-    /// Rows of the style: one, or one for each position.
+    /// Rows of the style: one for each texture of the batch, or one for each position.
     pub style_rows: usize,
 }
 
@@ -83,6 +84,13 @@ pub struct JobInputs {
     pub lists: Vec<u32>,
     /// What random numbers are drawn with in place of the position: one for each position, pass after pass.
     pub keys: Vec<u32>,
+    /// One for each texture of a batch, see [`Plan::batch`].
+    pub items: Vec<ItemInputs>,
+}
+
+/// Seeds and numbers of one texture.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ItemInputs {
     /// Seed of the tokens.
     pub token_seed: u64,
     /// Seed of the latents.
@@ -111,7 +119,7 @@ pub struct LatentState {
     pub context: Vec<f32>,
 }
 
-/// The whole generation of one texture.
+/// The whole generation of one texture, or of a batch of textures.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// Which operations run.
@@ -253,11 +261,13 @@ fn plan_from(model: &Model, recipe: &Recipe, first: Option<usize>) -> Plan {
         latent_order: orders.latents,
         lists,
         keys,
-        token_seed: seed_of_class(recipe.seed, &recipe.class),
-        latent_seed: seed_of_class(latent_seed, &recipe.class),
-        guidance: recipe.guidance,
-        token_temperature: recipe.token_temperature,
-        latent_temperature: recipe.latent_temperature,
+        items: vec![ItemInputs {
+            token_seed: seed_of_class(recipe.seed, &recipe.class),
+            latent_seed: seed_of_class(latent_seed, &recipe.class),
+            guidance: recipe.guidance,
+            token_temperature: recipe.token_temperature,
+            latent_temperature: recipe.latent_temperature,
+        }],
     };
     Plan { shape, inputs }
 }

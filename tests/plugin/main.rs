@@ -2,6 +2,7 @@
 #![cfg(feature = "render")]
 
 mod assets;
+mod batches;
 mod budget;
 mod caches;
 #[path = "../common/mod.rs"]
