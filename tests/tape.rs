@@ -11,7 +11,7 @@ use bevy_discon::train::ops::TrainOps;
 use bevy_discon::train::params::ParamSet;
 use bevy_discon::train::rng::Rng;
 use bevy_discon::train::tape::{Matrix, Products, TapeOps};
-use bevy_discon::train::workers::values;
+
 use burn::tensor::{Device, Tensor};
 
 /// Both executors compute in f32 and differ by the order of sums and by exponentials that are right to 2 units in

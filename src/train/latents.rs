@@ -12,6 +12,7 @@ use super::run::Session;
 use super::workers::values;
 use crate::model::style::{normalise, standardise, style_of};
 use crate::model::{Grid, Ops, TOKEN_PIXELS, Wrap};
+use half::f16;
 use std::time::Instant;
 
 /// Name of the stage in metrics and files.
@@ -83,6 +84,8 @@ pub fn prepare(session: &mut Session) -> Result<Latents, TrainError> {
     let quality = token_quality(session, &latents);
     let numbers = [("perplexity", perplexity), ("psnr_tokens", quality)];
     session.metrics.record(STAGE, 0, latents.seconds, &numbers)?;
+    // As the file holds them, so that a resumed run goes on with the same numbers.
+    latents.relative.iter_mut().for_each(|value| *value = f16::from_f32(*value).to_f32());
     save(session, &latents)?;
     Ok(latents)
 }

@@ -149,12 +149,12 @@ fn sorted_difference(found: &[f32], expected: &[f32], items: usize) -> (Vec<f32>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Ops, Wrap};
+    use crate::model::Wrap;
     use crate::train::ops::TrainOps;
     use crate::train::tape::{Products, TapeOps};
     use burn::tensor::Device;
 
-    const GRID: Grid = Grid { items: 2, height: 16, width: 24, wrap: Wrap::NONE };
+    const GRID: Grid = Grid { items: 2, height: 96, width: 80, wrap: Wrap::NONE };
 
     fn bands() -> (Bands, usize) {
         let mut table = ParamTable::default();

@@ -17,7 +17,7 @@ use super::run::Session;
 use super::shares::{SHARES, Shares};
 use super::workers::mean_gradients;
 use crate::model::{Activation, Grid, Model, ParamId, ParamTable, TOKEN_PIXELS, Wrap, time_features};
-use crate::sampling::{FlowStep, GAIN, Recipe, START, flow_steps};
+use crate::sampling::{FLOW_GAIN, FlowStep, Recipe, START, flow_steps};
 use bands::Bands;
 use pool::{Pool, SIDE, Windows};
 
@@ -163,18 +163,18 @@ impl<'a> TextureLoss<'a> {
         let features = time_features(self.step.time);
         let time = ops.constant(&features, [1, features.len()]);
         let velocity = model.head.velocity(ops, &points, &time, &states, grid);
-        // latent = GAIN (point + weight velocity + previous_weight previous): a constant part, and one that learns.
+        // latent = FLOW_GAIN (point + weight velocity + previous_weight previous): a constant part, and one that learns.
         let mut styles = from.styles.clone();
         let mut start = Vec::with_capacity(rows * width);
         for (item, style) in styles.chunks_exact_mut(2 * width).enumerate() {
             let part = item * grid.positions() * width..(item + 1) * grid.positions() * width;
             let (means, deviations) = style.split_at_mut(width);
             for (at, (point, previous)) in from.points[part.clone()].iter().zip(&from.previous[part]).enumerate() {
-                let moved = GAIN * (point + self.step.previous_weight * previous);
+                let moved = FLOW_GAIN * (point + self.step.previous_weight * previous);
                 start.push(moved * deviations[at % width].exp() + means[at % width]);
             }
             means.fill(0.0);
-            deviations.iter_mut().for_each(|value| *value += (GAIN * self.step.weight).ln());
+            deviations.iter_mut().for_each(|value| *value += (FLOW_GAIN * self.step.weight).ln());
         }
         let styles = ops.constant(&styles, [grid.items, 2 * width]);
         let moved = ops.denormalise(&velocity, &styles);
