@@ -30,7 +30,7 @@ pub use params::{Init, ParamId, ParamSpec, ParamTable, Role};
 pub use style::StyleBank;
 pub use token_prior::TokenPrior;
 pub use tokenizer::{Codebook, Decoder, Encoder};
-pub use weights::{Model, Weights, WeightsError};
+pub use weights::{Model, WEIGHTS_FILE, Weights, WeightsError};
 
 /// All parts of one model.
 #[derive(Clone, Debug)]

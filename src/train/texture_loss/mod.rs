@@ -16,7 +16,7 @@ use super::rng::Rng;
 use super::run::Session;
 use super::shares::{SHARES, Shares};
 use super::workers::mean_gradients;
-use crate::model::{Activation, Grid, Model, ParamId, ParamTable, TOKEN_PIXELS, Wrap, time_features};
+use crate::model::{Activation, Grid, Model, ParamId, ParamTable, TOKEN_PIXELS, WEIGHTS_FILE, Wrap, time_features};
 use crate::sampling::{FLOW_GAIN, FlowStep, Recipe, START, flow_steps};
 use bands::Bands;
 use pool::{Pool, SIDE, Windows};
@@ -86,7 +86,8 @@ impl<'a> TextureLoss<'a> {
         shares: &mut Shares<L>,
     ) -> Result<Self, TrainError> {
         let folder = session.folder().join(SAMPLED_MODEL);
-        if !folder.join("config.ron").exists() {
+        // The weights are the last file that is written.
+        if !folder.join(WEIGHTS_FILE).exists() {
             session.publish(set)?.save(&folder)?;
         }
         let model = Model::load(&folder)?;

@@ -58,10 +58,13 @@ impl<'a> Pool<'a> {
         for (row, (index, grid)) in (0..).zip(bank) {
             rows[session.data.textures[grid.texture].class].push((row, index));
         }
+        // All pictures of a class may have been kept for validation.
+        let classes: Vec<(usize, &Vec<(u32, usize)>)> =
+            rows.iter().enumerate().filter(|(_, rows)| !rows.is_empty()).collect();
         let sampled = session.workers.map(count, |index| {
-            let class = index % rows.len();
+            let (class, rows) = classes[index % classes.len()];
             let mut rng = Rng::new(&[session.options.seed, 0x9001, index as u64]);
-            let (row, real) = rows[class][rng.below(rows[class].len())];
+            let (row, real) = rows[rng.below(rows.len())];
             texture(model, class, row, real, rng.next_u64())
         });
         Ok(Self { latents, sampled: sampled.into_iter().collect::<Result<_, _>>()? })
