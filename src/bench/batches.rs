@@ -5,14 +5,12 @@ use super::setting::heading;
 use super::statistics::{Summary, significant};
 use super::table::Table;
 use super::{BenchError, Options};
-use crate::gpu::{Gpu, GpuError, GpuWeights, JobSlot, Pipelines, Recording};
+use crate::gpu::{FLOPS_PER_SUBMISSION, Gpu, GpuError, GpuWeights, JobSlot, Pipelines, Recording};
 use crate::sampling::{BatchError, Plan, plan};
 use std::sync::Arc;
 
 /// Textures of the batches that are measured.
 const NUMBERS: [usize; 4] = [1, 2, 4, 8];
-/// Work per submission, in operations.
-const FLOPS_PER_SUBMISSION: u64 = 1_000_000_000;
 
 /// Runs the benchmark alone, with the model of the options.
 ///

@@ -11,7 +11,6 @@
 //!    compute pass, so a frame takes as many as its budget allows.
 //! 5. [`ImageTarget`] writes the finished picture and its mip levels into a texture.
 //! 6. [`MapTarget`] derives normals, roughness or height from it, where a game asks for them.
-//!
 //! 7. [`GpuPages`] keep tokens and latents for later jobs: neighbours in an endless surface, edits.
 //!
 //! [`Gpu`] does all of it for programs without Bevy.
@@ -31,6 +30,7 @@ mod maps;
 mod ops;
 mod pages;
 mod pipelines;
+mod reading;
 mod recorder;
 mod recording;
 mod sample_ops;
@@ -39,6 +39,8 @@ mod weights;
 pub use arranged::GpuExecutor;
 pub use error::GpuError;
 pub(crate) use error::checked;
+#[cfg(feature = "bench")]
+pub(crate) use headless::FLOPS_PER_SUBMISSION;
 pub use headless::Gpu;
 pub use image_target::{ImagePlace, ImageTarget, MipChain};
 pub use job::JobSlot;

@@ -16,6 +16,7 @@ pub mod rows;
 pub mod sample;
 mod sample_ops;
 pub mod space;
+mod texture;
 
 use crate::model::layers::{Conv, Linear, Norm};
 use crate::model::{Activation, AttentionLayout, Grid, Model, Ops, ParamId};
@@ -23,6 +24,7 @@ use crate::sampling::{ItemInputs, JobInputs, LatentState, Plan, run_step};
 use std::rc::Rc;
 
 pub use pages::CpuPages;
+pub use texture::GeneratedTexture;
 
 /// A matrix in memory.
 #[derive(Clone, Debug, PartialEq)]
@@ -155,32 +157,6 @@ impl<'a> CpuOps<'a> {
     fn linear_parameters(&self, linear: &Linear) -> (&'a [f32], Option<&'a [f32]>) {
         let model = self.model;
         (model.weights.get(linear.weight), linear.bias.map(|bias| model.weights.get(bias)))
-    }
-}
-
-/// A texture and the tokens it was made from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GeneratedTexture {
-    /// Width in pixels.
-    pub width: u32,
-    /// Height in pixels.
-    pub height: u32,
-    /// RGB bytes, row-major, sRGB-encoded.
-    pub pixels: Vec<u8>,
-    /// Token grid, row-major.
-    pub tokens: Vec<u32>,
-}
-
-impl GeneratedTexture {
-    /// A texture of a batch, whose pictures and tokens lie one after the other; no pixels of a plan without a picture.
-    fn of_item(grid: Grid, pixels: &[u8], tokens: &[u32], item: usize) -> Self {
-        let picture = grid.finer(crate::model::TOKEN_PIXELS);
-        Self {
-            width: picture.width as u32,
-            height: picture.height as u32,
-            pixels: pixels.chunks_exact(3 * picture.positions()).nth(item).unwrap_or_default().to_vec(),
-            tokens: tokens.chunks_exact(grid.positions()).nth(item).unwrap_or_default().to_vec(),
-        }
     }
 }
 

@@ -3,8 +3,9 @@
 use super::budget::{Phase, work};
 use super::extract::Waiting;
 use super::member::{Member, Targets, upload};
-use super::prepare::{GpuModel, Slot};
+use super::prepare::GpuModel;
 use super::read_back::{PictureReadBack, TokenReadBack};
+use super::slots::Slot;
 use crate::gpu::{GpuError, JobSlot};
 use crate::request::link::{Continued, Goal, Job, Report, ReportSender};
 use crate::sampling::Step;

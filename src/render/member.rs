@@ -1,8 +1,9 @@
 //! One texture of the running batch: where its picture goes, and what others want of it.
 
 use super::extract::Waiting;
-use super::prepare::{GpuModel, Slot};
+use super::prepare::GpuModel;
 use super::read_back::{PictureReadBack, TokenReadBack};
+use super::slots::Slot;
 use crate::gpu::{GpuError, ImagePlace, ImageTarget, JobSlot, checked};
 use crate::request::DiskCacheFailed;
 use crate::request::link::{Goal, Report, ReportSender, Ticket};

@@ -6,8 +6,9 @@
 use super::active::Active;
 use super::extract::RenderSettings;
 use super::kept::KeptStates;
-use super::prepare::{GpuModel, Slots};
+use super::prepare::GpuModel;
 use super::run::Finishing;
+use super::slots::Slots;
 use super::surfaces::Surfaces;
 use crate::gpu::GpuError;
 use bevy::ecs::system::SystemParam;

@@ -29,6 +29,7 @@ mod memory;
 mod prepare;
 mod read_back;
 mod run;
+mod slots;
 mod surfaces;
 mod timing;
 
@@ -66,7 +67,7 @@ pub fn build(render_app: &mut SubApp, sender: ReportSender) {
                 prepare::prepare_model,
                 kept::continue_edits,
                 surfaces::feed_surfaces,
-                prepare::prepare_slots,
+                slots::prepare_slots,
                 clear::clear_textures,
             )
                 .chain()
@@ -96,7 +97,7 @@ fn restart(
     devices.0 += 1;
     commands.insert_resource(extract::Queued::default());
     commands.insert_resource(prepare::ModelOnGpu::new(device.wgpu_device(), &info));
-    commands.insert_resource(prepare::Slots::default());
+    commands.insert_resource(slots::Slots::default());
     commands.insert_resource(kept::KeptStates::default());
     commands.insert_resource(surfaces::Surfaces::default());
     commands.insert_resource(active::Active::default());

@@ -56,7 +56,7 @@ pub const FLOW_GAIN: f32 = 1.15;
 
 /// What they are multiplied with for the decoder's sake: it loses a part of the finest detail. The model card has the
 /// measurement.
-const DECODER_GAIN: f32 = 1.3;
+pub const DECODER_GAIN: f32 = 1.3;
 
 /// What sampled latents are multiplied with.
 pub const GAIN: f32 = FLOW_GAIN * DECODER_GAIN;

@@ -124,6 +124,11 @@ wide! {
     }
 }
 
+/// Length of the gradient of a whole network.
+pub(super) fn norm(gradients: &[Vec<f32>]) -> f32 {
+    gradients.iter().map(|gradient| sum_of_squares(gradient)).sum::<f64>().sqrt() as f32
+}
+
 /// Decay of the moving average once it is warm.
 const AVERAGE_DECAY: f32 = 0.999;
 
@@ -172,8 +177,7 @@ impl ParamSet {
     /// One optimiser step. A gradient is empty where the stage does not train the parameter; then nothing
     /// of it changes. Returns the norm of the gradient before clipping, and makes no step if it is not finite.
     pub fn update(&mut self, gradients: &[Vec<f32>], rate: f32, adam: &AdamW) -> f32 {
-        let square: f64 = gradients.iter().map(|gradient| sum_of_squares(gradient)).sum();
-        let norm = square.sqrt() as f32;
+        let norm = norm(gradients);
         if !norm.is_finite() {
             return norm;
         }

@@ -11,12 +11,14 @@ mod pool;
 use super::TrainError;
 use super::latents::Latents;
 use super::learner::Learner;
-use super::params::ParamSet;
+use super::params::{ParamSet, norm};
 use super::rng::Rng;
 use super::run::Session;
 use super::shares::{SHARES, Shares};
 use super::workers::mean_gradients;
-use crate::model::{Activation, Grid, Model, ParamId, ParamTable, TOKEN_PIXELS, WEIGHTS_FILE, Wrap, time_features};
+use crate::model::{
+    Activation, Discon, Grid, Model, ParamId, ParamTable, TOKEN_PIXELS, WEIGHTS_FILE, Wrap, time_features,
+};
 use crate::sampling::{FLOW_GAIN, FlowStep, Recipe, START, flow_steps};
 use bands::Bands;
 use pool::{Pool, SIDE, Windows};
@@ -138,7 +140,7 @@ impl<'a> TextureLoss<'a> {
         set.upload(ops, |_| true);
         self.bands.draw(ops, &mut rng);
         let grid = Pool::grid(ITEMS);
-        let latents = self.last_step(ops, &windows, grid);
+        let latents = last_step(ops, &self.session.model, self.step, &windows, grid);
         let found = self.picture(ops, &latents, grid);
         let width = windows.real.len() / grid.rows();
         let real = ops.constant(&windows.real, [grid.rows(), width]);
@@ -149,38 +151,6 @@ impl<'a> TextureLoss<'a> {
         let mut gradients = Vec::new();
         ops.gradients(set, &loss, &mut gradients);
         (gradients, distance)
-    }
-
-    /// Absolute latents after the last step of the flow: `(items * T, D)`.
-    fn last_step<L: Learner>(&self, ops: &mut L, from: &Windows, grid: Grid) -> L::Tensor {
-        let (model, config) = (&self.session.model, &self.session.model.config);
-        let (width, rows) = (config.tokenizer.latent_width, grid.rows());
-        let tokens = ops.indices(&from.tokens);
-        let context = ops.constant(&vec![0.0; rows * config.context_width()], [rows, config.context_width()]);
-        let condition = ops.constant(&from.condition, [grid.items, config.condition_width()]);
-        let states = model.mar.forward(ops, &tokens, &context, &condition, grid, None);
-        let states = model.head.condition(ops, &states);
-        let points = ops.constant(&from.points, [rows, width]);
-        let features = time_features(self.step.time);
-        let time = ops.constant(&features, [1, features.len()]);
-        let velocity = model.head.velocity(ops, &points, &time, &states, grid);
-        // latent = FLOW_GAIN (point + weight velocity + previous_weight previous): a constant part, and one that learns.
-        let mut styles = from.styles.clone();
-        let mut start = Vec::with_capacity(rows * width);
-        for (item, style) in styles.chunks_exact_mut(2 * width).enumerate() {
-            let part = item * grid.positions() * width..(item + 1) * grid.positions() * width;
-            let (means, deviations) = style.split_at_mut(width);
-            for (at, (point, previous)) in from.points[part.clone()].iter().zip(&from.previous[part]).enumerate() {
-                let moved = FLOW_GAIN * (point + self.step.previous_weight * previous);
-                start.push(moved * deviations[at % width].exp() + means[at % width]);
-            }
-            means.fill(0.0);
-            deviations.iter_mut().for_each(|value| *value += (FLOW_GAIN * self.step.weight).ln());
-        }
-        let styles = ops.constant(&styles, [grid.items, 2 * width]);
-        let moved = ops.denormalise(&velocity, &styles);
-        let start = ops.constant(&start, [rows, width]);
-        ops.broadcast_sum(&start, &moved, rows)
     }
 
     /// Pixels of absolute latents that are compared, by the decoder's linear path.
@@ -195,13 +165,79 @@ impl<'a> TextureLoss<'a> {
     }
 }
 
+/// Absolute latents after the last step of the flow, without the decoder's gain: `(items * T, D)`.
+fn last_step<L: Learner>(ops: &mut L, model: &Discon, step: FlowStep, from: &Windows, grid: Grid) -> L::Tensor {
+    let config = &model.config;
+    let (width, rows) = (config.tokenizer.latent_width, grid.rows());
+    let tokens = ops.indices(&from.tokens);
+    let context = ops.constant(&vec![0.0; rows * config.context_width()], [rows, config.context_width()]);
+    let condition = ops.constant(&from.condition, [grid.items, config.condition_width()]);
+    let states = model.mar.forward(ops, &tokens, &context, &condition, grid, None);
+    let states = model.head.condition(ops, &states);
+    let points = ops.constant(&from.points, [rows, width]);
+    let features = time_features(step.time);
+    let time = ops.constant(&features, [1, features.len()]);
+    let velocity = model.head.velocity(ops, &points, &time, &states, grid);
+    // latent = FLOW_GAIN (point + previous_weight previous) + FLOW_GAIN weight velocity: a part that is known, and one that
+    // learns, which takes its factor from a style of its own.
+    let known = from.points.iter().zip(&from.previous);
+    let known: Vec<f32> =
+        known.map(|(point, previous)| FLOW_GAIN * (point + step.previous_weight * previous)).collect();
+    let of_velocity = |(at, value): (usize, &f32)| {
+        let is_mean = at % (2 * width) < width;
+        if is_mean { 0.0 } else { value + (FLOW_GAIN * step.weight).ln() }
+    };
+    let of_velocity: Vec<f32> = from.styles.iter().enumerate().map(of_velocity).collect();
+    let known = ops.constant(&known, [rows, width]);
+    let [styles, of_velocity] =
+        [&from.styles, &of_velocity].map(|styles| ops.constant(styles, [grid.items, 2 * width]));
+    let known = ops.denormalise(&known, &styles);
+    let moved = ops.denormalise(&velocity, &of_velocity);
+    ops.broadcast_sum(&known, &moved, rows)
+}
+
 /// The grid of pixels that are compared.
 fn compared(grid: Grid) -> Grid {
     let side = (SIDE - 2 * MARGIN) * TOKEN_PIXELS;
     Grid { items: grid.items, height: side, width: side, wrap: Wrap::NONE }
 }
 
-fn norm(gradients: &[Vec<f32>]) -> f32 {
-    let square = |value: &f32| f64::from(*value) * f64::from(*value);
-    gradients.iter().flatten().map(square).sum::<f64>().sqrt() as f32
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::native;
+    use crate::sampling::{DECODER_GAIN, plan};
+    use crate::train::tape::{Products, TapeOps};
+    use std::path::Path;
+
+    #[test]
+    fn the_last_step_gives_what_sampling_gives() {
+        let model = Model::load(Path::new("assets/models/tiny")).expect("the model beside the code");
+        let recipe = pool::recipe(&model, 2, 0, 11);
+        let plan = plan(&model, &recipe).expect("the recipe is valid");
+        let (_, state) = native::generate_with_state(&model, &plan);
+        let windows = pool::before_the_last_step(&model, &recipe).expect("the recipe is valid");
+        let mut ops = TapeOps::new(model.table.len(), false, Products::exact());
+        for (id, spec) in model.table.iter() {
+            ops.set(id, model.weights.get(id), spec.shape, false);
+        }
+        let step = *flow_steps(recipe.flow_steps, START).last().expect("a flow has steps");
+        let latents = last_step(&mut ops, &model.discon, step, &windows, Pool::grid(1));
+        let width = model.discon.config.tokenizer.latent_width;
+        let (means, deviations) = windows.styles.split_at(width);
+        let wide = model.discon.config.context_width();
+        for (row, (found, expected)) in
+            ops.values(&latents).chunks_exact(width).zip(state.context.chunks_exact(wide)).enumerate()
+        {
+            for channel in 0..width {
+                let found = DECODER_GAIN * (found[channel] - means[channel]) / deviations[channel].exp();
+                let off = (found - expected[channel]).abs();
+                assert!(
+                    off < 1e-3 * (1.0 + found.abs()),
+                    "row {row}, channel {channel}: {found}, {}",
+                    expected[channel]
+                );
+            }
+        }
+    }
 }

@@ -12,26 +12,14 @@ use crate::train::run::Session;
 /// Tokens along the side of a texture or window.
 pub(super) const SIDE: usize = 8;
 
-/// A texture before the last step.
-struct Sampled {
-    /// Index of the real grid.
-    real: usize,
-    tokens: Vec<u32>,
-    condition: Vec<f32>,
-    style: Vec<f32>,
-    /// Where the last step starts, `(T, D)`.
-    points: Vec<f32>,
-    /// The velocity of the step before, `(T, D)`.
-    previous: Vec<f32>,
-}
-
 /// Sampled textures, and the latents of real ones.
 pub(super) struct Pool<'a> {
     latents: &'a Latents,
-    sampled: Vec<Sampled>,
+    /// Textures of one item with the index of the real grid.
+    sampled: Vec<(Windows, usize)>,
 }
 
-/// Sampled textures with windows of the real ones, items after items.
+/// Sampled textures before the last step, with windows of the real ones, items after items.
 #[derive(Default)]
 pub(super) struct Windows {
     pub tokens: Vec<u32>,
@@ -43,7 +31,7 @@ pub(super) struct Windows {
     pub points: Vec<f32>,
     /// Velocities before the last step.
     pub previous: Vec<f32>,
-    /// Relative latents of the real windows.
+    /// Relative latents of the real windows; none before [`Pool::draw`].
     pub real: Vec<f32>,
 }
 
@@ -65,7 +53,7 @@ impl<'a> Pool<'a> {
             let (class, rows) = classes[index % classes.len()];
             let mut rng = Rng::new(&[session.options.seed, 0x9001, index as u64]);
             let (row, real) = rows[rng.below(rows.len())];
-            texture(model, class, row, real, rng.next_u64())
+            before_the_last_step(model, &recipe(model, class, row, rng.next_u64())).map(|sampled| (sampled, real))
         });
         Ok(Self { latents, sampled: sampled.into_iter().collect::<Result<_, _>>()? })
     }
@@ -74,18 +62,18 @@ impl<'a> Pool<'a> {
     pub fn draw(&self, rng: &mut Rng, items: usize) -> Windows {
         let mut windows = Windows::default();
         for _ in 0..items {
-            let from = &self.sampled[rng.below(self.sampled.len())];
+            let (from, real) = &self.sampled[rng.below(self.sampled.len())];
             let (top, left) = (rng.below(SIDE), rng.below(SIDE));
             let width = from.points.len() / from.tokens.len();
             windows.condition.extend(&from.condition);
-            windows.styles.extend(&from.style);
+            windows.styles.extend(&from.styles);
             for at in 0..SIDE * SIDE {
                 let row = (top + at / SIDE) % SIDE * SIDE + (left + at % SIDE) % SIDE;
                 windows.tokens.push(from.tokens[row]);
                 windows.points.extend(&from.points[row * width..(row + 1) * width]);
                 windows.previous.extend(&from.previous[row * width..(row + 1) * width]);
             }
-            let grid = &self.latents.grids[from.real];
+            let grid = &self.latents.grids[*real];
             let (top, left) = (rng.below(grid.side - SIDE + 1), rng.below(grid.side - SIDE + 1));
             for at in 0..SIDE * SIDE {
                 let row = grid.first + (top + at / SIDE) * grid.side + left + at % SIDE;
@@ -101,13 +89,16 @@ impl<'a> Pool<'a> {
     }
 }
 
-/// A texture up to the last step of its flow.
-fn texture(model: &Model, class: usize, row: u32, real: usize, seed: u64) -> Result<Sampled, RecipeError> {
-    let config = &model.discon.config;
+/// A texture with the style and the layout of a row of the bank.
+pub(super) fn recipe(model: &Model, class: usize, row: u32, seed: u64) -> Recipe {
     let side = (SIDE * TOKEN_PIXELS) as u32;
-    let mut recipe = Recipe::new(config.classes[class].clone()).with_seed(seed).with_size(side, side);
-    (recipe.style, recipe.layout) = (Some(row), Some(row));
-    let plan = plan(model, &recipe)?;
+    let recipe = Recipe::new(model.discon.config.classes[class].clone()).with_seed(seed).with_size(side, side);
+    Recipe { style: Some(row), layout: Some(row), ..recipe }
+}
+
+/// A texture up to the last step of its flow: one item.
+pub(super) fn before_the_last_step(model: &Model, recipe: &Recipe) -> Result<Windows, RecipeError> {
+    let plan = plan(model, recipe)?;
     let mut ops = CpuOps::for_job(model, &plan).with_loops(native::LOOPS).record_taps();
     for step in plan.shape.steps.iter().filter(|step| **step != Step::Decode) {
         run_step(&mut ops, &model.discon, &plan.shape, step);
@@ -116,12 +107,13 @@ fn texture(model: &Model, class: usize, row: u32, real: usize, seed: u64) -> Res
         let mut found = ops.taps.iter().rev().filter(|(tap, _)| tap == name);
         found.nth(back).map_or_else(Vec::new, |(_, tensor)| tensor.values.to_vec())
     };
-    Ok(Sampled {
-        real,
+    let config = &model.discon.config;
+    Ok(Windows {
         tokens: ops.tokens.clone(),
         condition: plan.inputs.condition[..config.condition_width()].to_vec(),
-        style: plan.inputs.style[..config.style_width()].to_vec(),
+        styles: plan.inputs.style[..config.style_width()].to_vec(),
         points: from_the_end("flow.point", 0),
         previous: from_the_end("flow.velocity", 1),
+        real: Vec::new(),
     })
 }
