@@ -1,13 +1,13 @@
-//! What two stages can do with one recipe: other detail on the same layout, another layout with the same look, a place made
-//! anew, and a passage to another material.
+//! What two stages can do with one recipe: other detail on the same layout, another layout with the same look, a place
+//! made anew, and a passage to another material.
 //!
 //! ```text
 //! cargo run --release --example edit_and_blend -- [--screenshot FILE]
 //! ```
 //!
-//! Upper row: the texture, a variation of its detail, another layout with its look. Lower row: a disc of it made anew, a
-//! disc of another material, a blend into another material. All six are recipes like any other. Space makes the disc anew
-//! once more, with another seed.
+//! Upper row: the texture, a variation of its detail, another layout with its look. Lower row: a disc of it made anew,
+//! a disc of another material, a blend into another material. All six are recipes like any other. Space makes the disc
+//! anew once more, with another seed.
 
 mod common;
 #[path = "common/wall.rs"]

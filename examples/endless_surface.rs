@@ -5,8 +5,8 @@
 //! ```
 //!
 //! Arrow keys steer; without them the camera flies in a circle. Cells are made around the spot that it looks at. With
-//! `--screenshot` it stands still, waits until everything in sight was made, saves a picture and exits; that picture has fewer
-//! and smaller cells: some minutes of work for a software renderer.
+//! `--screenshot` it stands still, waits until everything in sight was made, saves a picture and exits; that picture
+//! has fewer and smaller cells: some minutes of work for a software renderer.
 
 mod common;
 

@@ -4,8 +4,9 @@
 //! cargo run --release --example exemplar -- [PICTURE.png] [--screenshot FILE]
 //! ```
 //!
-//! The path of the picture begins in the folder `assets`; without one the example paints pebbles. Upper row: the picture, the
-//! same after encoding and decoding, and a variation that keeps its layout. Lower row: textures of the same look.
+//! The path of the picture begins in the folder `assets`; without one the example paints pebbles. Upper row: the
+//! picture, the same after encoding and decoding, and a variation that keeps its layout. Lower row: textures of the
+//! same look.
 
 mod common;
 #[path = "common/wall.rs"]

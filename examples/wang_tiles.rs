@@ -5,8 +5,8 @@
 //! cargo run --release --features material --example wang_tiles -- [CLASS] [--screenshot FILE]
 //! ```
 //!
-//! Left: one seamless texture, repeated. Right: a set of tiles that fit wherever their edges have equal colours, laid by the
-//! index map of a random field.
+//! Left: one seamless texture, repeated. Right: a set of tiles that fit wherever their edges have equal colours, laid
+//! by the index map of a random field.
 
 mod common;
 

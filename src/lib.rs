@@ -44,8 +44,8 @@
 //! ```
 //!
 //! Five things are written once: names and shapes of parameters ([`model::ParamTable`]), the mathematics of the network
-//! (`forward` over [`model::Ops`]), the loop of a generation ([`sampling::run_step`]), what a run takes from and leaves to
-//! others ([`sampling::Arrangement`]) and the constants that Rust shares with WGSL (`gpu::kernel`).
+//! (`forward` over [`model::Ops`]), the loop of a generation ([`sampling::run_step`]), what a run takes from and leaves
+//! to others ([`sampling::Arrangement`]) and the constants that Rust shares with WGSL (`gpu::kernel`).
 
 #[cfg(feature = "cli")]
 pub mod bake;

@@ -26,9 +26,8 @@ use bevy::render::settings::WgpuSettings;
 ///
 /// When the graphics device is lost, Bevy ends the program unless a
 /// [`RenderErrorHandler`](bevy::render::error_handler::RenderErrorHandler) makes it recover with a new one. Then every
-/// texture, derived map, cell of a surface in sight and Wang tile is made again, in place, and requests that were unfinished
-/// go on; nobody is told twice.
-/// Where there is no adapter at all see [`without_missing_adapter`].
+/// texture, derived map, cell of a surface in sight and Wang tile is made again, in place, and requests that were
+/// unfinished go on; nobody is told twice. Where there is no adapter at all see [`without_missing_adapter`].
 ///
 /// ```no_run
 /// # use bevy::prelude::*;

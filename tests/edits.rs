@@ -1,4 +1,5 @@
-//! Do edits, variations and blends change what they should, and nothing else? Seams are measured with the bundled model.
+//! Do edits, variations and blends change what they should, and nothing else? Seams are measured with the bundled
+//! model.
 
 mod common;
 
@@ -193,7 +194,8 @@ fn assert_close(label: &str, expected: &GeneratedTexture, found: &GeneratedTextu
     assert!(worst <= Some(2), "{label}: pixels differ by {worst:?}");
 }
 
-/// Mean difference of neighbours across the border of a rectangle of cells, over that across all other borders of cells.
+/// Mean difference of neighbours across the border of a rectangle of cells, over that across all other borders of
+/// cells.
 fn border_ratio(image: &Picture, cells: [std::ops::Range<usize>; 2]) -> f64 {
     let [columns, rows] = cells;
     let value = |x: usize, y: usize| &image.values[3 * (y * image.width + x)..][..3];

@@ -25,8 +25,8 @@ impl Plugin for ScreenshotPlugin {
     }
 }
 
-/// For examples that decide themselves when to save: where a picture is asked for nobody watches, and software renderers
-/// need their time for the textures. Cameras rest, and the generator may have nearly all of each frame.
+/// For examples that decide themselves when to save: where a picture is asked for nobody watches, and software
+/// renderers need their time for the textures. Cameras rest, and the generator may have nearly all of each frame.
 pub struct HurryPlugin;
 
 impl Plugin for HurryPlugin {

@@ -11,7 +11,8 @@ const HALF_WIDTH: f32 = 6.0;
 const HALF_DEPTH: f32 = 5.0;
 const HEIGHT: f32 = 4.6;
 
-/// Seeds of the first look, chosen by eye among the first twelve of the bundled model, as one does for a scene; 1 for others.
+/// Seeds of the first look, chosen by eye among the first twelve of the bundled model, as one does for a scene; 1 for
+/// others.
 const CHOSEN: [(&str, u64); 8] = [
     ("bark", 4),
     ("brick", 6),

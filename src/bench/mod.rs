@@ -11,8 +11,9 @@
 //!
 //! Without the feature `material`, and so without Bevy, everything but games is measured.
 //!
-//! What is compared runs alternately, because neighbours on the same machine change its speed from minute to minute. Numbers are
-//! medians with the span of the middle half. Seconds of the processor count all threads, a software rasteriser's included.
+//! What is compared runs alternately, because neighbours on the same machine change its speed from minute to minute.
+//! Numbers are medians with the span of the middle half. Seconds of the processor count all threads, a software
+//! rasteriser's included.
 
 pub mod allocations;
 pub mod batches;

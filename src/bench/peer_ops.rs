@@ -1,5 +1,5 @@
-//! burn as an executor of a generation: the trainer's [`Ops`] without gradients, and the steps of sampling, whose random numbers
-//! come from the same counters as everywhere.
+//! burn as an executor of a generation: the trainer's [`Ops`] without gradients, and the steps of sampling, whose
+//! random numbers come from the same counters as everywhere.
 
 use crate::model::layers::{Conv, Linear, Norm};
 use crate::model::{Activation, AttentionLayout, Grid, Model, Ops, ParamId};

@@ -1,4 +1,5 @@
-//! One running texture, or batch of textures: its buffers and bind groups, made once, and the loop that encodes dispatches.
+//! One running texture, or batch of textures: its buffers and bind groups, made once, and the loop that encodes
+//! dispatches.
 
 use super::binder::{Binder, Call};
 use super::buffers::{Buffers, ItemWords};
@@ -76,7 +77,8 @@ impl JobSlot {
 
     /// Uploads the inputs of a job and clears the state of the one before.
     ///
-    /// The uploads happen before the commands of the next submission, so all commands of the job before must be submitted.
+    /// The uploads happen before the commands of the next submission, so all commands of the job before must be
+    /// submitted.
     ///
     /// # Errors
     /// Inputs of another shape.

@@ -56,7 +56,8 @@ pub const TILE_TERMS: usize = 16;
 pub const LANE_QUERIES: usize = 4;
 /// Keys that a tile of [`KernelVariant::Tiled`] attention holds at once.
 pub const TILE_KEYS: usize = 16;
-/// Queries along each side of the block of one workgroup of [`KernelVariant::Tiled`] attention; lanes take one row of it.
+/// Queries along each side of the block of one workgroup of [`KernelVariant::Tiled`] attention; lanes take one row of
+/// it.
 pub const QUERY_BLOCK: usize = 8;
 
 /// What a kernel binds, after the uniform `params` at binding 0.

@@ -1,8 +1,8 @@
 //! Parameters on the device.
 //!
-//! A matrix `(K, N)` is packed for both variants of the product kernels as u32 words `[N / 16][K / 2][8][2]`: a word holds two
-//! halves, terms `k` and `k + 1` of one column, and eight lanes of two columns lie together. Rows are padded to a
-//! multiple of 8 and columns to a multiple of 16 with zeros, so that no kernel has to test for the end of a sum.
+//! A matrix `(K, N)` is packed for both variants of the product kernels as u32 words `[N / 16][K / 2][8][2]`: a word
+//! holds two halves, terms `k` and `k + 1` of one column, and eight lanes of two columns lie together. Rows are padded
+//! to a multiple of 8 and columns to a multiple of 16 with zeros, so that no kernel has to test for the end of a sum.
 
 use super::error::{GpuError, checked};
 use super::kernel::BLOCK_COLUMNS;

@@ -29,7 +29,8 @@ impl Mar {
             Fusion::Prefix => 2,
         };
         table.scope("mar", |table| Self {
-            // The extra row stands for "no token": a model that was trained with dropped tokens can run without stage 1.
+            // The extra row stands for "no token": a model that was trained with dropped tokens can run without stage
+            // 1.
             tokens: table.add("tokens", [config.tokenizer.codebook_size + 1, width], Init::Normal(0.5), Role::Table),
             context: Linear::declare(table, "context", config.context_width(), width),
             condition: Linear::declare(table, "condition", config.condition_width(), width),
@@ -40,7 +41,8 @@ impl Mar {
 
     /// Conditions for the head at `positions`, rows of `grid`: `(N, C)`.
     ///
-    /// `token_grid` has an entry for every row; `context` is `(items * T, context_width)`: the latent, then 1, where it is known; zeros where it is not.
+    /// `token_grid` has an entry for every row; `context` is `(items * T, context_width)`: the latent, then 1, where it
+    /// is known; zeros where it is not.
     pub fn forward<O: Ops>(
         &self,
         ops: &mut O,

@@ -35,8 +35,8 @@ impl TokenPrior {
 
     /// Logits at `positions`: `(N, K)`.
     ///
-    /// `token_grid` has an entry for every row of `grid`, or for some of its items, which are then repeated, and `positions`
-    /// with them; `condition` is `(items, condition_width)`; `grid` is the token grid with all items.
+    /// `token_grid` has an entry for every row of `grid`, or for some of its items, which are then repeated, and
+    /// `positions` with them; `condition` is `(items, condition_width)`; `grid` is the token grid with all items.
     pub fn forward<O: Ops>(
         &self,
         ops: &mut O,

@@ -4,8 +4,8 @@ use super::Product;
 use super::linear::linear;
 use crate::model::{Activation, Grid};
 
-/// 3x3 convolution with the border rule of `grid`; weight `(9 * inputs, outputs)`, rows ordered (ky, kx, input); `parts` as
-/// in [`linear`].
+/// 3x3 convolution with the border rule of `grid`; weight `(9 * inputs, outputs)`, rows ordered (ky, kx, input);
+/// `parts` as in [`linear`].
 #[expect(clippy::too_many_arguments, reason = "one argument per term of the formula")]
 pub fn conv3x3(
     product: Product,

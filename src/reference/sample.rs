@@ -32,7 +32,8 @@ pub fn sample_tokens(logits: &[f32], unconditional: Option<&[f32]>, keys: &[u32]
         .collect()
 }
 
-/// Start noise of the flow: `(N, width)`; `keys` are those of the positions, and `items` the textures that they belong to.
+/// Start noise of the flow: `(N, width)`; `keys` are those of the positions, and `items` the textures that they belong
+/// to.
 pub fn noise(keys: &[u32], items: &[ItemInputs], width: usize) -> Vec<f32> {
     let of_position = |(key, item): (&u32, &ItemInputs)| {
         let (key, ItemInputs { latent_seed, latent_temperature, .. }) = (*key, *item);

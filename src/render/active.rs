@@ -12,7 +12,8 @@ use crate::sampling::Step;
 use bevy::prelude::*;
 use std::ops::Range;
 
-/// The running job, if any: one texture, or one batch of textures, at a time, so that the first is ready as soon as possible.
+/// The running job, if any: one texture, or one batch of textures, at a time, so that the first is ready as soon as
+/// possible.
 #[derive(Resource, Default)]
 pub struct Active(pub Option<ActiveJob>);
 
@@ -91,8 +92,8 @@ pub struct Slice {
 }
 
 impl ActiveJob {
-    /// Uploads the inputs of the jobs of a batch, and their tokens if they have some. All have done the same before, and
-    /// `slot` is for as many. Takes them only if nothing fails.
+    /// Uploads the inputs of the jobs of a batch, and their tokens if they have some. All have done the same before,
+    /// and `slot` is for as many. Takes them only if nothing fails.
     pub fn start(
         batch: &mut Vec<Waiting>,
         slot: Slot,

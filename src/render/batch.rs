@@ -1,15 +1,15 @@
 //! Which waiting textures run together.
 //!
-//! A batch runs as one job from its start to the next milestone where a texture leaves it. It needs buffers of its own for
-//! every number of textures, so numbers are powers of two.
+//! A batch runs as one job from its start to the next milestone where a texture leaves it. It needs buffers of its own
+//! for every number of textures, so numbers are powers of two.
 
 use super::extract::{Queued, Waiting};
 use crate::request::BatchLimit;
 use crate::request::link::Goal;
 use crate::sampling::PlanShape;
 
-/// Most textures that [`BatchLimit::Automatic`] takes together: more add to the time until the first is ready, and to the
-/// work of single dispatches.
+/// Most textures that [`BatchLimit::Automatic`] takes together: more add to the time until the first is ready, and to
+/// the work of single dispatches.
 const AUTOMATIC_TEXTURES: usize = 8;
 
 /// Most textures of one shape that may run together.
@@ -28,8 +28,8 @@ pub fn limit(setting: BatchLimit, device: wgpu::DeviceType, shape: &PlanShape) -
 }
 
 impl Waiting {
-    /// Whether another job does the same dispatches from here on. What goes on from kept latents and works of surfaces run
-    /// alone.
+    /// Whether another job does the same dispatches from here on. What goes on from kept latents and works of surfaces
+    /// run alone.
     fn fits(&self, other: &Self) -> bool {
         let alone = |waiting: &Self| waiting.alone || waiting.around.given.is_some() || waiting.around.work.is_some();
         let state = |waiting: &Self| {
@@ -41,7 +41,8 @@ impl Waiting {
 }
 
 impl Queued {
-    /// The job at `first` and those that run together with it, at most `limit`, in the order in which they would run alone.
+    /// The job at `first` and those that run together with it, at most `limit`, in the order in which they would run
+    /// alone.
     pub fn batch(&self, first: usize, limit: usize, possible: impl Fn(&Waiting) -> bool) -> Vec<usize> {
         let mut batch = vec![first];
         if limit > 1 {

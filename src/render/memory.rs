@@ -1,7 +1,8 @@
 //! Memory for the work: how much is left, and what happens when none is.
 //!
-//! Slots of shapes that do not run and kept latents are given up first. They are free when the GPU is done with them, and
-//! those of the running job when it has ended: until then nothing is made. What still finds no room fails with the reason.
+//! Slots of shapes that do not run and kept latents are given up first. They are free when the GPU is done with them,
+//! and those of the running job when it has ended: until then nothing is made. What still finds no room fails with the
+//! reason.
 
 use super::active::Active;
 use super::extract::RenderSettings;

@@ -11,11 +11,13 @@
 //! | `clear_textures` | the same | the neutral colour in new textures |
 //! | `run_jobs` | `RenderGraph`, before all cameras | dispatches within the budget |
 //!
-//! Textures of equal shape that wait together run as one batch (`batch.rs`, `member.rs`): they start, show their coarse pictures
-//! and end together, and each may leave at any time. Progress is that of the batch, and the budget cuts its dispatches like others.
+//! Textures of equal shape that wait together run as one batch (`batch.rs`, `member.rs`): they start, show their coarse
+//! pictures and end together, and each may leave at any time. Progress is that of the batch, and the budget cuts its
+//! dispatches like others.
 //!
-//! `run_jobs` submits its own command buffers, before those of the frame: they are bounded and timed one by one, cameras
-//! of the same frame see their results, and nothing depends on `CorePipelinePlugin`, which submits what others record.
+//! `run_jobs` submits its own command buffers, before those of the frame: they are bounded and timed one by one,
+//! cameras of the same frame see their results, and nothing depends on `CorePipelinePlugin`, which submits what others
+//! record.
 
 mod active;
 mod batch;

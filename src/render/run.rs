@@ -215,8 +215,8 @@ fn submit_slice(
     (expected_ms, slice.end)
 }
 
-/// The next job whose texture and buffers exist, with those that run together with it; their latents are kept in a part of
-/// the `left` bytes.
+/// The next job whose texture and buffers exist, with those that run together with it; their latents are kept in a part
+/// of the `left` bytes.
 fn start_next(gpu: &Gpu, model: &GpuModel, queued: &mut Queued, slots: &mut Slots, left: u64) -> Option<ActiveJob> {
     let device = gpu.device.wgpu_device();
     loop {

@@ -1,7 +1,7 @@
 //! Texture arrays that are filled layer by layer: cells of endless surfaces around their viewers, and Wang tiles.
 //!
-//! Every surface has at most one piece of work among the waiting jobs. It takes part in the order of priorities like any
-//! texture, and the next one follows when it was submitted: all works of a surface depend on those before.
+//! Every surface has at most one piece of work among the waiting jobs. It takes part in the order of priorities like
+//! any texture, and the next one follows when it was submitted: all works of a surface depend on those before.
 
 use super::active::Active;
 use super::extract::{Around, Queued, Waiting};

@@ -166,7 +166,8 @@ pub struct ReportSender {
     events: Sender<Report>,
 }
 
-/// Reports of every frame that may wait. Their queue has this size from the start, so that sending one allocates nothing.
+/// Reports of every frame that may wait. Their queue has this size from the start, so that sending one allocates
+/// nothing.
 const NEWS: usize = 64;
 
 /// Both ends.

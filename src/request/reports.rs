@@ -126,8 +126,8 @@ fn fail(store: &mut TextureStore, ticket: Ticket, reason: String) {
 
 /// Fills all textures again: their content was lost with the device.
 fn restore_all(store: &mut TextureStore, images: &mut Assets<Image>, outbox: &mut Outbox, model: &DisconModel) {
-    // Bevy makes the textures again that the lost device had. An image that was new when the device was lost is not among
-    // them, and nobody would tell Bevy of it once more. Textures that exist stay as they are.
+    // Bevy makes the textures again that the lost device had. An image that was new when the device was lost is not
+    // among them, and nobody would tell Bevy of it once more. Textures that exist stay as they are.
     for image in store.entries.keys().chain(store.maps.keys()) {
         if let Some(mut image) = images.get_mut(*image) {
             // Writing tells of a change.

@@ -5,15 +5,17 @@ use std::path::PathBuf;
 
 /// How many textures of equal shape run as one batch, with the pixels that each would have alone.
 ///
-/// A batch does the dispatches of one texture on more rows. On a GPU that one texture does not fill, that is faster than one after
-/// the other; the first texture of a batch is ready together with the last. A batch has a power of two of textures, and buffers
-/// of its own that grow with their number. Edits that go on from kept latents, endless surfaces and Wang tiles run alone.
+/// A batch does the dispatches of one texture on more rows. On a GPU that one texture does not fill, that is faster
+/// than one after the other; the first texture of a batch is ready together with the last. A batch has a power of two
+/// of textures, and buffers of its own that grow with their number. Edits that go on from kept latents, endless
+/// surfaces and Wang tiles run alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Reflect)]
 #[reflect(Default)]
 pub enum BatchLimit {
-    /// By the kind of adapter: up to 8 textures and 2048 positions of 16x16 pixels (8 textures of 256x256) on a graphics card,
-    /// half as many positions on other GPUs, and one texture at a time on software rasterisers, where batches were measured to
-    /// gain nothing. The limits of GPUs are estimates: `discon-bench batches` measures an adapter.
+    /// By the kind of adapter: up to 8 textures and 2048 positions of 16x16 pixels (8 textures of 256x256) on a
+    /// graphics card, half as many positions on other GPUs, and one texture at a time on software rasterisers, where
+    /// batches were measured to gain nothing. The limits of GPUs are estimates: `discon-bench batches` measures an
+    /// adapter.
     #[default]
     Automatic,
     /// At most this many, on any adapter, and no more than 4096 positions. 1 runs one texture at a time.
@@ -48,18 +50,18 @@ pub struct DisconSettings {
     /// Bytes of GPU memory in finished textures that stay for the next equal request although no handle is left;
     /// those used longest ago go first. 0 keeps none. A texture of 256x256 has 350 kB. Default 64 MiB.
     pub memory_cache_bytes: u64,
-    /// Bytes of GPU memory in tokens and latents of finished textures; those used longest ago go first. A recipe that only
-    /// adds edits to one of them goes on from there, for a cost that falls with the mask; without them it is
+    /// Bytes of GPU memory in tokens and latents of finished textures; those used longest ago go first. A recipe that
+    /// only adds edits to one of them goes on from there, for a cost that falls with the mask; without them it is
     /// generated from the start, with the same picture. 0 keeps none. A texture of 256x256 has 130 kB. Default 8 MiB.
     pub kept_latent_bytes: u64,
-    /// Shapes of textures (size, tiling, rounds) whose buffers stay on the GPU for the next texture of that shape; where
-    /// batches run, those of two more stay. A batch counts as a shape for every number of textures.
+    /// Shapes of textures (size, tiling, rounds) whose buffers stay on the GPU for the next texture of that shape;
+    /// where batches run, those of two more stay. A batch counts as a shape for every number of textures.
     ///
     /// Each takes some MB (the `small` model at 256x256: 6 MB) and saves some tenths of a second on a task thread.
     /// Range 1..=64, default 2.
     pub kept_shapes: usize,
-    /// Most bytes of GPU memory for the work: the weights, the buffers in which textures are made, and what is kept for edits
-    /// and surfaces. The textures themselves do not count, nor do some kB of each texture that waits.
+    /// Most bytes of GPU memory for the work: the weights, the buffers in which textures are made, and what is kept for
+    /// edits and surfaces. The textures themselves do not count, nor do some kB of each texture that waits.
     ///
     /// When it is used up, or the device has no more, buffers and latents that are only kept are given up, and the next
     /// texture waits for the running one; what still finds no room fails with the reason and may be asked for again.

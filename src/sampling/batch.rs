@@ -1,17 +1,18 @@
-//! Several textures as one generation: on a GPU that one texture cannot fill, a batch takes little longer than one of them.
+//! Several textures as one generation: on a GPU that one texture cannot fill, a batch takes little longer than one of
+//! them.
 //!
-//! A batch is a plan like any other, on a grid with one item for each texture. Positions count on from texture to texture:
-//! those of the second begin at `T`. Orders and lists are arranged so that what a step reads of all textures lies together:
-//! first the part of the first texture, then that of the second, and so on. Random numbers depend on seeds and keys, which each
-//! texture keeps, so it has the pixels that it would have alone.
+//! A batch is a plan like any other, on a grid with one item for each texture. Positions count on from texture to
+//! texture: those of the second begin at `T`. Orders and lists are arranged so that what a step reads of all textures
+//! lies together: first the part of the first texture, then that of the second, and so on. Random numbers depend on
+//! seeds and keys, which each texture keeps, so it has the pixels that it would have alone.
 
 use super::pass::PassShape;
 use super::plan::{JobInputs, Plan, PlanShape, Step};
 use crate::model::Grid;
 use std::ops::Range;
 
-/// Most positions of a batch: those of the largest texture, so that no buffer or dispatch of a batch is larger than one of
-/// that. 16 textures of 256x256.
+/// Most positions of a batch: those of the largest texture, so that no buffer or dispatch of a batch is larger than one
+/// of that. 16 textures of 256x256.
 pub const MAX_BATCH_POSITIONS: usize = 4096;
 
 /// Why plans cannot run as one batch.
@@ -143,7 +144,8 @@ impl Members<'_> {
         }
     }
 
-    /// Some ranges of a list of every texture, range after range; `change` is given the number of the texture and a value.
+    /// Some ranges of a list of every texture, range after range; `change` is given the number of the texture and a
+    /// value.
     fn take<'a>(
         &'a self,
         list: impl Fn(&'a JobInputs) -> &'a Vec<u32>,

@@ -47,7 +47,8 @@ fn bank_row(model: &Model, index: u32) -> &[f32] {
 }
 
 impl Recipe {
-    /// The style that the recipe gives, or that a seed chooses, in latent units: `2D` numbers. The recipe must be valid.
+    /// The style that the recipe gives, or that a seed chooses, in latent units: `2D` numbers. The recipe must be
+    /// valid.
     pub fn style_in(&self, model: &Model) -> Vec<f32> {
         match (&self.style_row, self.style) {
             (Some(row), _) => row.clone(),

@@ -10,9 +10,9 @@ use crate::model::Model;
 const SHIFT: f64 = 0.35;
 
 /// Flow time at which sampling starts where tokens are known. Up to there the network is not asked: what is known of a
-/// latent so near to the noise is its token, and a normal distribution around the token's centre is a sound start. Measured on
-/// the bundled model, means of blocks then correlate 0.77 instead of 0.71 between two textures of equal tokens; later starts
-/// bind more, and cost sharpness.
+/// latent so near to the noise is its token, and a normal distribution around the token's centre is a sound start.
+/// Measured on the bundled model, means of blocks then correlate 0.77 instead of 0.71 between two textures of equal
+/// tokens; later starts bind more, and cost sharpness.
 pub const START: f64 = 0.1;
 
 /// One step: where the velocity is asked for, and what it and the one before count.
@@ -50,8 +50,8 @@ pub fn flow_steps(count: u32, start: f64) -> Vec<FlowStep> {
         .collect()
 }
 
-/// What sampled latents are multiplied with for the flow's sake: followed in few steps by a model that is not sure, it ends nearer
-/// to the mean than pictures do.
+/// What sampled latents are multiplied with for the flow's sake: followed in few steps by a model that is not sure, it
+/// ends nearer to the mean than pictures do.
 pub const FLOW_GAIN: f32 = 1.15;
 
 /// What they are multiplied with for the decoder's sake: it loses a part of the finest detail. The model card has the
@@ -61,9 +61,9 @@ pub const DECODER_GAIN: f32 = 1.3;
 /// What sampled latents are multiplied with.
 pub const GAIN: f32 = FLOW_GAIN * DECODER_GAIN;
 
-/// Style row `(1, 2D)` that makes noise the start of the flow around the centre of a token, with [`crate::model::Ops::denormalise`]:
-/// zeros, then the logarithms of the deviations. The rest of a latent within its token varies by what the centres leave of
-/// the channel's variance.
+/// Style row `(1, 2D)` that makes noise the start of the flow around the centre of a token, with
+/// [`crate::model::Ops::denormalise`]: zeros, then the logarithms of the deviations. The rest of a latent within its
+/// token varies by what the centres leave of the channel's variance.
 pub fn start_spread(model: &Model) -> Vec<f32> {
     let width = model.discon.config.tokenizer.latent_width;
     let centres = model.weights.get(model.discon.codebook.centres);

@@ -19,11 +19,11 @@ pub enum Stage {
 
 /// What an executor adds to [`Ops`] to sample: the state of one job and the random steps.
 ///
-/// The state is the token grid, the context of the continuous model and the picture. Values of the job
-/// (orders, condition, seeds, temperatures) are inputs, so that a recorded list of operations serves every job of equal shape.
+/// The state is the token grid, the context of the continuous model and the picture. Values of the job (orders,
+/// condition, seeds, temperatures) are inputs, so that a recorded list of operations serves every job of equal shape.
 pub trait SampleOps: Ops {
-    /// The first `rows` rows of the condition: the texture's, the empty one, then those of blends and edits; each of them is
-    /// as many rows as the batch has textures.
+    /// The first `rows` rows of the condition: the texture's, the empty one, then those of blends and edits; each of
+    /// them is as many rows as the batch has textures.
     fn condition(&mut self, rows: usize) -> Self::Tensor;
     /// The style in latent units, `(rows, 2D)`: one for each texture of the batch, or one for each position.
     fn style(&mut self, rows: usize) -> Self::Tensor;
@@ -33,8 +33,8 @@ pub trait SampleOps: Ops {
     fn context(&mut self) -> Self::Tensor;
     /// The tokens at `positions`, as they are now.
     fn tokens_at(&mut self, positions: &Self::Indices) -> Self::Indices;
-    /// Forgets latents, with zeros in the context, and writes one of `tokens` for each of `positions`: the mask token where
-    /// stage 1 will sample.
+    /// Forgets latents, with zeros in the context, and writes one of `tokens` for each of `positions`: the mask token
+    /// where stage 1 will sample.
     fn reopen(&mut self, positions: &Self::Indices, tokens: &Self::Indices);
     /// Part of a list of positions; those of the second texture of a batch begin at `T`, and so on.
     fn positions(&mut self, stage: Stage, range: Range<u32>) -> Self::Indices;
@@ -63,8 +63,8 @@ pub trait SampleOps: Ops {
     fn write_image(&mut self, pixels: &Self::Tensor, grid: Grid);
 }
 
-/// Style-relative latents beyond this are cut: a bound against drift out of the distribution. The channel that shows most
-/// has a deviation of about 4, see [`crate::model::style`].
+/// Style-relative latents beyond this are cut: a bound against drift out of the distribution. The channel that shows
+/// most has a deviation of about 4, see [`crate::model::style`].
 pub const LATENT_LIMIT: f32 = 20.0;
 
 /// Runs one step of a plan.
@@ -185,8 +185,8 @@ fn latent_round<O: SampleOps>(ops: &mut O, model: &Discon, shape: &PlanShape, pa
     ops.commit_latents(&positions, &x);
 }
 
-/// Whether a step of the flow is guided by tokens: the first half, which decides what is large. Later steps would gain little
-/// (arXiv 2404.07724) and cost as much.
+/// Whether a step of the flow is guided by tokens: the first half, which decides what is large. Later steps would gain
+/// little (arXiv 2404.07724) and cost as much.
 fn is_guided(number: u32, steps: u32) -> bool {
     number < steps.div_ceil(2)
 }

@@ -20,7 +20,8 @@ pub const WINDOW_MARGIN: usize = 4;
 pub struct PassShape {
     /// The grid that the networks see, one item for each texture of the batch.
     pub grid: Grid,
-    /// Positions in the texture of all places: a range of [`super::JobInputs::lists`]; empty if the window is all of it.
+    /// Positions in the texture of all places: a range of [`super::JobInputs::lists`]; empty if the window is all of
+    /// it.
     pub window: Range<u32>,
     /// Condition rows of all places, then as many times the empty row: a range of `lists`; empty for row 0 everywhere.
     pub conditions: Range<u32>,
@@ -32,7 +33,8 @@ pub struct PassShape {
     pub latents: Range<u32>,
     /// Places of that part: a range of `lists`.
     pub latent_places: Range<u32>,
-    /// Tokens that a pass of an edit starts with, one for each of `latents`: a range of `lists`; empty for the first pass.
+    /// Tokens that a pass of an edit starts with, one for each of `latents`: a range of `lists`; empty for the first
+    /// pass.
     pub given_tokens: Range<u32>,
     /// As many mask tokens as there are places, for guidance by tokens: a range of `lists`; empty without it.
     pub no_tokens: Range<u32>,
@@ -193,8 +195,8 @@ pub(super) fn passes(
     (passes, steps)
 }
 
-/// Whether cells differ in what they are conditioned on after the first `edits` edits. Only those count: products of one row
-/// and of many round differently, and a later edit must not change what was made before it.
+/// Whether cells differ in what they are conditioned on after the first `edits` edits. Only those count: products of
+/// one row and of many round differently, and a later edit must not change what was made before it.
 pub(super) fn cells_differ(recipe: &Recipe, edits: usize) -> bool {
     !recipe.blends.is_empty() || recipe.edits[..edits].iter().any(|edit| edit.class.is_some())
 }
@@ -230,8 +232,8 @@ impl Pass<'_> {
 
     /// Appends the orders and lists, in the order in which their ranges were taken.
     ///
-    /// `seeds` are those of the orders of the first pass; `rows` says which condition row a position has, `stitched` which
-    /// token a layout gives it.
+    /// `seeds` are those of the orders of the first pass; `rows` says which condition row a position has, `stitched`
+    /// which token a layout gives it.
     pub fn append(
         &self,
         seeds: [u64; 2],

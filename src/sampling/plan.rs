@@ -37,8 +37,8 @@ pub enum Step {
     Decode,
 }
 
-/// The part of a plan that decides which operations run: textures with equal shapes share a recording, and can run as one
-/// batch. All counts and ranges are those of the whole batch.
+/// The part of a plan that decides which operations run: textures with equal shapes share a recording, and can run as
+/// one batch. All counts and ranges are those of the whole batch.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PlanShape {
     /// The grid of tokens, one item for each texture of the batch.
@@ -47,8 +47,8 @@ pub struct PlanShape {
     pub steps: Vec<Step>,
     /// Steps of the flow per latent round.
     pub flow_steps: u32,
-    /// Whether the flow starts around the centres of the tokens, see [`super::flow::START`]; false for a model that is run
-    /// without tokens.
+    /// Whether the flow starts around the centres of the tokens, see [`super::flow::START`]; false for a model that is
+    /// run without tokens.
     pub starts_at_tokens: bool,
     /// Bits of [`Recipe::token_guidance`].
     pub token_guidance: u32,
@@ -56,7 +56,8 @@ pub struct PlanShape {
     pub guided: bool,
     /// The passes that steps name.
     pub passes: Vec<PassShape>,
-    /// Rows of the condition: the first, the empty one, then those of blends and edits, each for all textures of the batch.
+    /// Rows of the condition: the first, the empty one, then those of blends and edits, each for all textures of the
+    /// batch.
     pub condition_rows: usize,
     /// Rows of the style: one for each texture of the batch, or one for each position.
     pub style_rows: usize,

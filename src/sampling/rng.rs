@@ -66,8 +66,8 @@ pub fn normal(words: [u32; 4]) -> f32 {
     (sum as f32 - 262_140.0) * (1.0 / 53_509.95)
 }
 
-/// Seed of a class's random numbers: with equal noise, all classes would show the same blotches at the same places, and have
-/// their styles from the same sources.
+/// Seed of a class's random numbers: with equal noise, all classes would show the same blotches at the same places, and
+/// have their styles from the same sources.
 pub(super) fn seed_of_class(seed: u64, class: &str) -> u64 {
     let mut first = [0; 8];
     first.copy_from_slice(&blake3::hash(class.as_bytes()).as_bytes()[..8]);

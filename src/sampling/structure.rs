@@ -7,8 +7,8 @@ use super::rng::{Stream, below, seed_of_class};
 use super::schedule::generation_order;
 use crate::model::{Grid, Layout, Model};
 
-/// Layouts among which a seed chooses: those of the styles nearest to that of the texture. So a texture is neither bound to the
-/// one image that its style comes from, nor are glazed tiles laid like cobbles.
+/// Layouts among which a seed chooses: those of the styles nearest to that of the texture. So a texture is neither
+/// bound to the one image that its style comes from, nor are glazed tiles laid like cobbles.
 const CHOICES: usize = 6;
 /// Share of a blend above which a cell has the blend's layout, in 255ths.
 const MOST: u8 = 127;
@@ -23,8 +23,8 @@ pub(super) struct Material<'a> {
 pub(super) struct Stitched {
     /// Tokens before the first edit as far as they are known, the open ones left out.
     start: Vec<Option<u32>>,
-    /// Stitched tokens of the texture and of each edit at the positions that it makes, the open ones too; other positions
-    /// hold anything. None where there is no layout.
+    /// Stitched tokens of the texture and of each edit at the positions that it makes, the open ones too; other
+    /// positions hold anything. None where there is no layout.
     passes: Vec<Option<Vec<u32>>>,
 }
 

@@ -28,7 +28,8 @@ pub trait Learner: Ops {
     /// found and target `(R, D)`, weights `(D)`.
     fn weighted_square_error(&mut self, found: &Self::Tensor, target: &[f32], weights: &[f32]) -> Self::Loss;
 
-    /// The sum of the products of `x` and `gradient`, of equal shapes: a loss whose gradient at `x` is computed elsewhere.
+    /// The sum of the products of `x` and `gradient`, of equal shapes: a loss whose gradient at `x` is computed
+    /// elsewhere.
     fn inner_product(&mut self, x: &Self::Tensor, gradient: &[f32]) -> Self::Loss;
 
     /// The sum of two losses.

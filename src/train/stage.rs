@@ -28,7 +28,8 @@ pub trait Stage {
     fn train<L: Learner + Send>(task: Task, executor: impl Fn(bool) -> L) -> Result<(), TrainError>;
 }
 
-/// Trains a stage where the session trains: through burn on the graphics card, or on the tape with the fastest products.
+/// Trains a stage where the session trains: through burn on the graphics card, or on the tape with the fastest
+/// products.
 ///
 /// # Errors
 /// See [`Stage::train`].

@@ -29,7 +29,8 @@ fn check(game: &mut Game, images: &[Handle<Image>], seeds: std::ops::Range<u64>)
 #[test]
 fn textures_of_a_batch_are_those_that_they_are_alone_and_each_is_told_once() {
     let Some(mut game) = Game::new(settings(4)) else { return };
-    // A batch of four, one of two and one alone, or what the first frames make of them; and one of another size between.
+    // A batch of four, one of two and one alone, or what the first frames make of them; and one of another size
+    // between.
     let images = request(&mut game, 300..307);
     let other = game.generate(recipe(300).with_size(80, 64));
     game.until("all are ready", |game| game.heard().ready.len() == 8);

@@ -1,9 +1,9 @@
 //! Files that change while the game runs, told by a watcher as Bevy's feature `file_watcher` tells of them.
 //!
-//! That feature would bring another watcher of the file system into every build of the tests. This one only polls, and sends
-//! what `bevy_asset::io::file::FileWatcher` sends for a file that is written, and for one that was removed and is there
-//! again, as some programs save; from its event on, everything is Bevy's and ours. A file that another one is renamed to is
-//! not reloaded by Bevy 0.19.
+//! That feature would bring another watcher of the file system into every build of the tests. This one only polls, and
+//! sends what `bevy_asset::io::file::FileWatcher` sends for a file that is written, and for one that was removed and is
+//! there again, as some programs save; from its event on, everything is Bevy's and ours. A file that another one is
+//! renamed to is not reloaded by Bevy 0.19.
 
 use super::game::*;
 use bevy::asset::AssetApp;

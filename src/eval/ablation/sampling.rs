@@ -140,8 +140,8 @@ impl Draw<'_> {
         Ok(samples)
     }
 
-    /// Grids of the measured size of a class's pictures kept out of training, or of all where none are; mirror images left
-    /// out.
+    /// Grids of the measured size of a class's pictures kept out of training, or of all where none are; mirror images
+    /// left out.
     fn real_grids(&self, class: usize) -> Vec<&TokenGrid> {
         let kept = |grid: &TokenGrid| self.data.textures[grid.texture].validation;
         let of_class = |grid: &&TokenGrid| grid.side == SIDE && self.data.textures[grid.texture].class == class;

@@ -18,8 +18,8 @@ pub enum SurfaceCommand {
 /// A texture array to fill.
 #[derive(Debug)]
 pub struct SurfaceJob {
-    /// The texture array, and the number of this opening: reports of an earlier one do not count. Of equal priorities the
-    /// lower number is sooner.
+    /// The texture array, and the number of this opening: reports of an earlier one do not count. Of equal priorities
+    /// the lower number is sooner.
     pub ticket: Ticket,
     /// What to run.
     pub arranger: Arranger,

@@ -1,5 +1,5 @@
-//! Textures with layers: endless surfaces around a viewer, and Wang tiles. Components ask for them, and the plugin answers
-//! with texture arrays that the render world fills in place.
+//! Textures with layers: endless surfaces around a viewer, and Wang tiles. Components ask for them, and the plugin
+//! answers with texture arrays that the render world fills in place.
 
 pub mod link;
 mod streaming;
@@ -28,12 +28,12 @@ pub enum SurfacePlane {
     Xy,
 }
 
-/// Asks for an endless surface: cells around a viewer, each of which continues its neighbours, in the layers of a texture
-/// array.
+/// Asks for an endless surface: cells around a viewer, each of which continues its neighbours, in the layers of a
+/// texture array.
 ///
-/// A cell depends on the recipe, whose seed is that of the world, and on its column and row alone: it is the same whenever
-/// the viewer comes by. Cells are made within the budget of each frame like any texture, the nearest first; layers of cells
-/// that went out of sight longest ago are used again. Nothing is read back, and no frame waits.
+/// A cell depends on the recipe, whose seed is that of the world, and on its column and row alone: it is the same
+/// whenever the viewer comes by. Cells are made within the budget of each frame like any texture, the nearest first;
+/// layers of cells that went out of sight longest ago are used again. Nothing is read back, and no frame waits.
 ///
 /// In the same frame the entity gets [`SurfaceCells`]. `LayeredMaterial` (feature `material`) shows them. Removing the
 /// component or despawning the entity ends the work; inserting it again begins another surface.
@@ -107,9 +107,9 @@ impl EndlessSurface {
 pub struct SurfaceCells {
     /// Texture array: a cell in each layer, with all mip levels, sRGB, clamped at the borders.
     pub cells: Handle<Image>,
-    /// Where a shader finds a cell: `Rgba16Uint` of `2 * radius + 1` texels along each axis. The cell in column `x` and row
-    /// `y` has the texel `(x mod side, y mod side)`: red is 1 + its layer, or 0 as long as it has none; green and blue are
-    /// the low 16 bits of `x` and `y`, by which a shader knows that the texel is not that of another cell.
+    /// Where a shader finds a cell: `Rgba16Uint` of `2 * radius + 1` texels along each axis. The cell in column `x` and
+    /// row `y` has the texel `(x mod side, y mod side)`: red is 1 + its layer, or 0 as long as it has none; green and
+    /// blue are the low 16 bits of `x` and `y`, by which a shader knows that the texel is not that of another cell.
     pub map: Handle<Image>,
     /// The layer of each cell that has one, also of those out of sight.
     pub layers: HashMap<IVec2, u32>,

@@ -192,8 +192,8 @@ fn apply_reports(
     }
 }
 
-/// Makes sure that the textures of some images exist. Bevy makes those again that a lost device had; of an image that was new
-/// then nobody would tell it once more.
+/// Makes sure that the textures of some images exist. Bevy makes those again that a lost device had; of an image that
+/// was new then nobody would tell it once more.
 fn ensure<const COUNT: usize>(images: &mut Assets<Image>, handles: [&Handle<Image>; COUNT]) {
     for handle in handles {
         if let Some(mut image) = images.get_mut(handle) {

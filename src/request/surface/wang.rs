@@ -12,8 +12,8 @@ use bevy::asset::RenderAssetUsages;
 use bevy::prelude::*;
 use bevy::render::render_resource::TextureFormat;
 
-/// Asks for a complete set of sixteen Wang tiles and a field of them that fit: a large surface without visible repetition
-/// for the memory of sixteen textures. Costs about thirty textures, within the budget of each frame.
+/// Asks for a complete set of sixteen Wang tiles and a field of them that fit: a large surface without visible
+/// repetition for the memory of sixteen textures. Costs about thirty textures, within the budget of each frame.
 ///
 /// In the same frame the entity gets [`WangTextures`]. `LayeredMaterial` (feature `material`) shows them. Removing the
 /// component or despawning the entity ends the work; inserting it again begins another set.

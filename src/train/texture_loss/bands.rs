@@ -1,7 +1,7 @@
 //! Distances of the patches of two pictures: how often values come, along random directions of the space of patches.
 //!
-//! A sliced Wasserstein distance (texture synthesis with it: arXiv 2006.07229) at three sizes of patches. Every step draws other
-//! directions, so that in the end all of them must agree.
+//! A sliced Wasserstein distance (texture synthesis with it: arXiv 2006.07229) at three sizes of patches. Every step
+//! draws other directions, so that in the end all of them must agree.
 
 use crate::model::layers::Conv;
 use crate::model::{Activation, Grid, Init, ParamTable};
@@ -12,12 +12,13 @@ use crate::train::rng::Rng;
 const BLOCKS: [usize; 3] = [2, 4, 8];
 /// Directions for each size in a step.
 const DIRECTIONS: usize = 16;
-/// Share of the directions of the smallest patches that see only what a blur removes: grain and edges would else count for
-/// nothing beside the large shapes that every patch has.
+/// Share of the directions of the smallest patches that see only what a blur removes: grain and edges would else count
+/// for nothing beside the large shapes that every patch has.
 const FINE_SHARE: f32 = 0.6;
 /// Share of the directions without colour.
 const GREY_SHARE: f32 = 0.6;
-/// Added to the variance of real values by which distances are divided, so that flat pictures do not count without bound.
+/// Added to the variance of real values by which distances are divided, so that flat pictures do not count without
+/// bound.
 const LEAST_VARIANCE: f32 = 1e-4;
 
 /// The directions as convolutions; their weights are drawn anew in each step.
@@ -119,8 +120,8 @@ fn without_blur(patch: &[f32], side: usize) -> Vec<f32> {
         .collect()
 }
 
-/// Gradient of the mean square difference of sorted values over the variance of the expected ones, column by column and item
-/// by item, and the mean itself.
+/// Gradient of the mean square difference of sorted values over the variance of the expected ones, column by column and
+/// item by item, and the mean itself.
 fn sorted_difference(found: &[f32], expected: &[f32], items: usize) -> (Vec<f32>, f32) {
     let (mut gradient, mut sum) = (vec![0.0; found.len()], 0.0f64);
     let part = found.len() / items;

@@ -1,9 +1,9 @@
 //! The texture loss: a late part of the continuous model's training.
 //!
-//! The last step of a short flow leaps over a third of the way and lands at a mean of what is possible there, which is smoother than
-//! any texture. Here that step is taken on sampled textures, and the patches of what it gives must come as often as in the real
-//! texture whose style and layout they have; the flow's own loss goes on beside it. Pictures are those of the tokenizer's linear
-//! path: nearly what the decoder makes, at a hundredth of the cost.
+//! The last step of a short flow leaps over a third of the way and lands at a mean of what is possible there, which is
+//! smoother than any texture. Here that step is taken on sampled textures, and the patches of what it gives must come
+//! as often as in the real texture whose style and layout they have; the flow's own loss goes on beside it. Pictures
+//! are those of the tokenizer's linear path: nearly what the decoder makes, at a hundredth of the cost.
 
 mod bands;
 mod pool;
@@ -117,8 +117,8 @@ impl<'a> TextureLoss<'a> {
         Push { gradients: mean_gradients(found.into_iter().map(|(gradients, _)| gradients).collect()), distance }
     }
 
-    /// Adds the gradients of the flow's loss to those of a push, which are brought to their share of it step by step: a push that
-    /// suddenly grows must not move more.
+    /// Adds the gradients of the flow's loss to those of a push, which are brought to their share of it step by step: a
+    /// push that suddenly grows must not move more.
     pub fn blend<'b>(&self, push: &'b mut Push, flow: &[Vec<f32>]) -> &'b [Vec<f32>] {
         let share = self.session.options.texture_loss.share;
         let scale = share * norm(flow) / norm(&push.gradients).max(1e-12);
@@ -178,8 +178,8 @@ fn last_step<L: Learner>(ops: &mut L, model: &Discon, step: FlowStep, from: &Win
     let features = time_features(step.time);
     let time = ops.constant(&features, [1, features.len()]);
     let velocity = model.head.velocity(ops, &points, &time, &states, grid);
-    // latent = FLOW_GAIN (point + previous_weight previous) + FLOW_GAIN weight velocity: a part that is known, and one that
-    // learns, which takes its factor from a style of its own.
+    // latent = FLOW_GAIN (point + previous_weight previous) + FLOW_GAIN weight velocity: a part that is known, and one
+    // that learns, which takes its factor from a style of its own.
     let known = from.points.iter().zip(&from.previous);
     let known: Vec<f32> =
         known.map(|(point, previous)| FLOW_GAIN * (point + step.previous_weight * previous)).collect();

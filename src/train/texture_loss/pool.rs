@@ -1,5 +1,5 @@
-//! What the loss compares: textures that the model samples, each just before the last step of its flow, and windows of the real
-//! textures whose styles and layouts they have.
+//! What the loss compares: textures that the model samples, each just before the last step of its flow, and windows of
+//! the real textures whose styles and layouts they have.
 
 use crate::model::{Grid, Model, TOKEN_PIXELS, Wrap};
 use crate::native;
@@ -58,7 +58,8 @@ impl<'a> Pool<'a> {
         Ok(Self { latents, sampled: sampled.into_iter().collect::<Result<_, _>>()? })
     }
 
-    /// Sampled textures, each rolled along both axes, since on a torus every roll is as good, and windows of the real ones.
+    /// Sampled textures, each rolled along both axes, since on a torus every roll is as good, and windows of the real
+    /// ones.
     pub fn draw(&self, rng: &mut Rng, items: usize) -> Windows {
         let mut windows = Windows::default();
         for _ in 0..items {
