@@ -1,4 +1,4 @@
-//! The tape executor against burn's autodiff: every operation and whole steps, forwards and backwards.
+//! The tape executor, and that of libtorch where it is built in, against burn's autodiff: every operation and whole steps, forwards and backwards.
 #![cfg(feature = "train")]
 
 use bevy_discon::model::layers::{Conv, Linear, Norm};
@@ -11,6 +11,8 @@ use bevy_discon::train::ops::TrainOps;
 use bevy_discon::train::params::ParamSet;
 use bevy_discon::train::rng::Rng;
 use bevy_discon::train::tape::{Matrix, Products, TapeOps};
+#[cfg(feature = "train-torch")]
+use bevy_discon::train::torch::TorchOps;
 
 use burn::tensor::{Device, Tensor};
 
@@ -39,6 +41,13 @@ impl Executor for TrainOps {
 }
 
 impl Executor for TapeOps {
+    fn input(&mut self, id: ParamId) -> Self::Tensor {
+        self.parameter(id)
+    }
+}
+
+#[cfg(feature = "train-torch")]
+impl Executor for TorchOps {
     fn input(&mut self, id: ParamId) -> Self::Tensor {
         self.parameter(id)
     }
@@ -105,6 +114,11 @@ macro_rules! compare {
         for (name, products, tolerance) in products() {
             let tape = measure(&$table, TapeOps::new(count, true, products), |$ops: &mut TapeOps| $body);
             assert_close(&format!("{} ({name})", $case), &burn, &tape, tolerance);
+        }
+        #[cfg(feature = "train-torch")]
+        {
+            let torch = measure(&$table, TorchOps::new(tch::Device::Cpu, count), |$ops: &mut TorchOps| $body);
+            assert_close(&format!("{} (torch)", $case), &torch, &burn, EXACT);
         }
     }};
 }
@@ -322,6 +336,11 @@ fn whole_steps_agree() {
                 // A whole network of roundings follow each other.
                 let tape = step(TapeOps::new(table.len(), true, products), &model, &table, grid);
                 assert_close(&format!("step {wrap:?} ({name})"), &burn, &tape, 3.0 * tolerance);
+            }
+            #[cfg(feature = "train-torch")]
+            {
+                let torch = step(TorchOps::new(tch::Device::Cpu, table.len()), &model, &table, grid);
+                assert_close(&format!("step {wrap:?} (torch)"), &torch, &burn, 3.0 * EXACT);
             }
         }
     }

@@ -12,7 +12,8 @@ use bevy_discon::train::dataset::DataOptions;
 use bevy_discon::train::ops::TrainOps;
 use bevy_discon::train::params::{AdamW, ParamSet};
 use bevy_discon::train::rng::Rng;
-use bevy_discon::train::run::{Options, PRIOR_SHARE, RATE, Session, run};
+use bevy_discon::train::batches::SMALL_BATCH;
+use bevy_discon::train::run::{Options, PRIOR_SHARE, RATE, Session, TrainingDevice, run};
 use bevy_discon::train::texture_loss::TextureLossOptions;
 use bevy_discon::train::workers::{gradients, values};
 use bevy_discon::train::{continuous, latents, prior, tokenizer};
@@ -232,7 +233,8 @@ fn options(folder: &Path, steps: u64) -> Options {
         start: None,
         seed: 5,
         threads: 2,
-        gpu: false,
+        device: TrainingDevice::Cpu,
+        batch: SMALL_BATCH.0,
         seconds_per_step: Some(1.0),
         stop_after: Some(steps),
         corruption: Corruption::default(),

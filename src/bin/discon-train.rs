@@ -1,9 +1,10 @@
 //! Trains a model from a folder of textures: `discon-train --data DIR --preset small --out DIR --minutes N`.
 
 use bevy_discon::model::ModelConfig;
+use bevy_discon::train::batches::SMALL_BATCH;
 use bevy_discon::train::corruption::Corruption;
 use bevy_discon::train::dataset::DataOptions;
-use bevy_discon::train::run::{Options, PRIOR_SHARE, RATE, run};
+use bevy_discon::train::run::{Options, PRIOR_SHARE, RATE, TrainingDevice, run};
 use bevy_discon::train::texture_loss::TextureLossOptions;
 use clap::{Parser, ValueEnum};
 use std::path::PathBuf;
@@ -19,8 +20,12 @@ enum Preset {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum DeviceChoice {
+    /// The processor.
     Cpu,
+    /// Any graphics card (a build with the feature `train-wgpu`).
     Gpu,
+    /// An NVIDIA card (a build with the feature `train-torch`).
+    Cuda,
 }
 
 /// Trains a texture model from folders of pictures (CLASS/NAME.jpg). Can be stopped at any time and run again.
@@ -51,9 +56,12 @@ struct Arguments {
     /// Worker threads; as many as the machine has if 0.
     #[arg(long, default_value_t = 0)]
     threads: usize,
-    /// Where tensors live.
+    /// Where the generators are trained.
     #[arg(long, value_enum, default_value = "cpu")]
     device: DeviceChoice,
+    /// Textures of 8x8 tokens in a step of the generators, a multiple of 16; a card wants 512 or more.
+    #[arg(long, default_value_t = SMALL_BATCH.0)]
+    batch: usize,
     /// Start of all random streams.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -112,6 +120,9 @@ impl Arguments {
         if !(self.rate > 0.0 && self.rate <= 0.1) {
             return Err(format!("`--rate` is {}, expected more than 0 and at most 0.1", self.rate));
         }
+        if self.batch == 0 || !self.batch.is_multiple_of(SMALL_BATCH.0) {
+            return Err(format!("`--batch` is {}, expected a multiple of {}", self.batch, SMALL_BATCH.0));
+        }
         let mut config = self.config()?;
         config.styles = 0;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -132,7 +143,12 @@ impl Arguments {
             start: self.start,
             seed: self.seed,
             threads,
-            gpu: self.device == DeviceChoice::Gpu,
+            device: match self.device {
+                DeviceChoice::Cpu => TrainingDevice::Cpu,
+                DeviceChoice::Gpu => TrainingDevice::Gpu,
+                DeviceChoice::Cuda => TrainingDevice::Cuda,
+            },
+            batch: self.batch,
             seconds_per_step: None,
             stop_after: None,
             corruption: Corruption::default(),

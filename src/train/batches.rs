@@ -7,7 +7,7 @@ use super::rng::Rng;
 use super::run::Session;
 use crate::model::{Grid, ModelConfig, Wrap};
 
-/// Sizes of the two kinds of batch: `(items, side in tokens)`.
+/// Sizes of the two kinds of batch by default: `(items, side in tokens)`.
 pub const SMALL_BATCH: (usize, usize) = (16, 8);
 /// The other kind.
 pub const LARGE_BATCH: (usize, usize) = (4, 16);
@@ -24,6 +24,8 @@ pub struct Source<'a> {
     data: &'a Dataset,
     config: &'a ModelConfig,
     style_jitter: f32,
+    /// Factor on the items of a batch.
+    scale: usize,
     token_pairs: Option<usize>,
     styles: Vec<Vec<f32>>,
     ranges: Vec<std::ops::Range<usize>>,
@@ -59,6 +61,7 @@ impl<'a> Source<'a> {
             data: &session.data,
             config: &session.model.config,
             style_jitter: session.options.corruption.style_jitter,
+            scale: (session.options.batch / SMALL_BATCH.0).max(1),
             token_pairs: session.options.token_pairs,
             styles: latents.standard_styles(standard),
             ranges: latents.ranges(session.data.textures.len()),
@@ -74,11 +77,11 @@ impl<'a> Source<'a> {
     pub fn draw_share(&self, rng: &mut Rng, step: u64, split: Split, shares: usize) -> Batch {
         let large = step % LARGE_EVERY == LARGE_EVERY - 1;
         let (items, side) = if large { LARGE_BATCH } else { SMALL_BATCH };
-        let items = items / shares;
+        let items = self.scale * items / shares;
         let wrap = if rng.chance(TORUS_SHARE) { Wrap::BOTH } else { Wrap::NONE };
         self.batch(rng, items, side, wrap, split)
             .or_else(|| self.batch(rng, items, side, Wrap::NONE, split))
-            .or_else(|| self.batch(rng, SMALL_BATCH.0 / shares, SMALL_BATCH.1, Wrap::NONE, split))
+            .or_else(|| self.batch(rng, self.scale * SMALL_BATCH.0 / shares, SMALL_BATCH.1, Wrap::NONE, split))
             .unwrap_or_else(|| unreachable!("every picture has a version of eight tokens or more"))
     }
 

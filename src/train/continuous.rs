@@ -1,6 +1,7 @@
 //! Third stage, second network: the continuous model and its flow head.
 
 use super::TrainError;
+use super::ahead::Ahead;
 use super::batches::{Batch, Source, Split};
 use super::kmeans::neighbours;
 use super::latents::Latents;
@@ -9,7 +10,7 @@ use super::local_start::start_local_branch;
 use super::pace::Pace;
 use super::params::{AdamW, ParamSet, learning_rate};
 use super::rng::Rng;
-use super::run::Session;
+use super::run::{Session, TrainingDevice};
 use super::samples::write_samples;
 use super::shares::{SHARES, Shares};
 use super::stage::{Stage, Task};
@@ -202,57 +203,79 @@ pub struct Continuous;
 
 impl Stage for Continuous {
     fn train<L: Learner + Send>(task: Task, executor: impl Fn(bool) -> L) -> Result<(), TrainError> {
-        let Task { session, latents, budget } = task;
+        let Task { session, latents, .. } = task;
         let setting = Setting::new(session, latents);
         let mut set = ParamSet::new(&session.table, &session.weights, PREFIXES);
         if !set.load(&session.checkpoint(STAGE))? && session.options.start.is_none() {
             start_local_branch(session, latents, &mut set);
         }
-        let mut shares = Shares::new(|| executor(true));
-        let mut pace = Pace::new(session, STAGE, budget, &set);
-        let mut losses = Mean::default();
-        let mut sampled = Instant::now();
-        let mut texture_loss = None;
-        let has_texture_loss = TextureLoss::is_wanted(session);
-        while pace.goes_on(&set) {
-            let progress = set.seconds / budget;
-            if texture_loss.is_none() && has_texture_loss && progress >= session.options.texture_loss.from {
-                texture_loss = Some(TextureLoss::open(session, latents, &set, &mut shares)?);
-            }
-            let mut push = texture_loss.as_ref().map(|loss| loss.step(&set, &mut shares));
-            let (error, gradients) = shares.step(&set, |share, ops| {
-                let mut rng = Rng::new(&[session.options.seed, 0xc097, set.step, share as u64]);
-                let batch = setting.source.draw_share(&mut rng, set.step, Split::Training, SHARES);
-                let problem = setting.problem(&batch, &mut rng, false);
-                setting.loss(ops, &batch, &problem)
-            });
-            losses.add(error);
-            let gradients = match (&texture_loss, &mut push) {
-                (Some(loss), Some(push)) => loss.blend(push, gradients),
-                _ => gradients,
-            };
-            let rate = learning_rate(set.step, progress, session.options.rate, 2e-5);
-            let norm = set.update(gradients, rate, &AdamW::GENERATOR);
-            pace.guard(norm)?;
-            if pace.tick(&mut set, losses.value()) {
-                let mut numbers = vec![
-                    ("loss", losses.take()),
-                    ("check_loss", setting.check(&set, executor(false))),
-                    ("rate", rate),
-                    ("norm", norm),
-                ];
-                numbers.extend(push.map(|push| ("texture_distance", push.distance)));
-                session.metrics.record(STAGE, set.step, set.seconds, &numbers)?;
-                set.save(&session.checkpoint(STAGE))?;
-                let model = session.publish(&set)?;
-                if sampled.elapsed().as_secs_f64() > SAMPLE_SECONDS {
-                    write_samples(&model, &session.folder().join("samples.png"))?;
-                    sampled = Instant::now();
-                }
-                pace.restart();
-            }
-        }
+        // On the processor, the threads that compute the steps have no time to spare.
+        let threads = match session.options.device {
+            TrainingDevice::Cpu => 0,
+            TrainingDevice::Gpu | TrainingDevice::Cuda => session.options.threads,
+        };
+        let inputs = |step: u64, share: usize| {
+            let mut rng = Rng::new(&[session.options.seed, 0xc097, step, share as u64]);
+            let batch = setting.source.draw_share(&mut rng, step, Split::Training, SHARES);
+            let problem = setting.problem(&batch, &mut rng, false);
+            (batch, problem)
+        };
+        Ahead::run(threads, set.step, inputs, |ahead| steps(task, &setting, &mut set, executor, ahead))?;
         let model = session.publish(&set)?;
         write_samples(&model, &session.folder().join("samples.png"))
     }
+}
+
+/// All steps until the budget is used.
+fn steps<L: Learner + Send>(
+    task: Task,
+    setting: &Setting,
+    set: &mut ParamSet,
+    executor: impl Fn(bool) -> L,
+    ahead: &Ahead<(Batch, Problem)>,
+) -> Result<(), TrainError> {
+    let Task { session, latents, budget } = task;
+    let mut shares = Shares::new(|| executor(true));
+    let mut pace = Pace::new(session, STAGE, budget, set);
+    let mut losses = Mean::default();
+    let mut sampled = Instant::now();
+    let mut texture_loss = None;
+    let has_texture_loss = TextureLoss::is_wanted(session);
+    while pace.goes_on(set) {
+        let progress = set.seconds / budget;
+        if texture_loss.is_none() && has_texture_loss && progress >= session.options.texture_loss.from {
+            texture_loss = Some(TextureLoss::open(session, latents, set, &mut shares)?);
+        }
+        let mut push = texture_loss.as_ref().map(|loss| loss.step(set, &mut shares));
+        let (error, gradients) = shares.step(set, |share, ops| {
+            let (batch, problem) = ahead.take(set.step, share);
+            setting.loss(ops, &batch, &problem)
+        });
+        losses.add(error);
+        let gradients = match (&texture_loss, &mut push) {
+            (Some(loss), Some(push)) => loss.blend(push, gradients),
+            _ => gradients,
+        };
+        let rate = learning_rate(set.step, progress, session.options.rate, 2e-5);
+        let norm = set.update(gradients, rate, &AdamW::GENERATOR);
+        pace.guard(norm)?;
+        if pace.tick(set, losses.value()) {
+            let mut numbers = vec![
+                ("loss", losses.take()),
+                ("check_loss", setting.check(set, executor(false))),
+                ("rate", rate),
+                ("norm", norm),
+            ];
+            numbers.extend(push.map(|push| ("texture_distance", push.distance)));
+            session.metrics.record(STAGE, set.step, set.seconds, &numbers)?;
+            set.save(&session.checkpoint(STAGE))?;
+            let model = session.publish(set)?;
+            if sampled.elapsed().as_secs_f64() > SAMPLE_SECONDS {
+                write_samples(&model, &session.folder().join("samples.png"))?;
+                sampled = Instant::now();
+            }
+            pace.restart();
+        }
+    }
+    Ok(())
 }

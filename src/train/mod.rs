@@ -1,5 +1,6 @@
 //! The trainer: from a folder of textures to `model.safetensors` and `config.ron`.
 
+pub mod ahead;
 pub mod bank;
 pub mod batches;
 pub mod codebook;
@@ -31,6 +32,8 @@ pub mod stage;
 pub mod tape;
 pub mod texture_loss;
 pub mod tokenizer;
+#[cfg(feature = "train-torch")]
+pub mod torch;
 mod wide;
 pub mod workers;
 

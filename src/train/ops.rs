@@ -7,9 +7,28 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::collections::HashMap;
 
 /// Added under the root of every norm; part of the model's definition.
-const NORM_EPSILON: f32 = 1e-6;
+pub(super) const NORM_EPSILON: f32 = 1e-6;
 /// Added to the score of a key that is out of sight.
 const HIDDEN_SCORE: f32 = -1e9;
+
+/// What attention over one layout looks up, for every pair of positions of one segment.
+pub(super) struct LayoutTables {
+    /// Column of the bias table; 0 where the key is out of sight.
+    pub columns: Vec<u32>,
+    /// What is added to the score: 0 where the key is in sight, else [`HIDDEN_SCORE`]; none if all see all.
+    pub hidden: Option<Vec<f32>>,
+}
+
+pub(super) fn layout_tables(layout: &AttentionLayout) -> LayoutTables {
+    let positions = layout.grid.positions();
+    let pairs = (0..positions * positions).map(|pair| layout.bias_column(pair / positions, pair % positions));
+    let pairs: Vec<Option<usize>> = pairs.collect();
+    let score = |column: &Option<usize>| if column.is_some() { 0.0 } else { HIDDEN_SCORE };
+    LayoutTables {
+        columns: pairs.iter().map(|column| column.unwrap_or(0) as u32).collect(),
+        hidden: pairs.iter().any(Option::is_none).then(|| pairs.iter().map(score).collect()),
+    }
+}
 
 /// What attention over one layout needs besides parameters.
 #[derive(Clone)]
@@ -65,19 +84,10 @@ impl TrainOps {
             return known.clone();
         }
         let positions = layout.grid.positions();
-        let mut columns = Vec::with_capacity(positions * positions);
-        let mut hidden = Vec::with_capacity(positions * positions);
-        for query in 0..positions {
-            for key in 0..positions {
-                let column = layout.bias_column(query, key);
-                columns.push(column.unwrap_or(0) as u32);
-                hidden.push(if column.is_some() { 0.0 } else { HIDDEN_SCORE });
-            }
-        }
-        let any_hidden = hidden.iter().any(|value| *value != 0.0);
+        let LayoutTables { columns, hidden } = layout_tables(layout);
         let tensors = LayoutTensors {
             columns: self.indices(&columns),
-            hidden: any_hidden.then(|| {
+            hidden: hidden.map(|hidden| {
                 let one = Tensor::<2>::from_data(TensorData::new(hidden, [positions, positions]), &self.device);
                 one.repeat(&[layout.segments, layout.segments]).unsqueeze::<4>()
             }),

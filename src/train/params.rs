@@ -175,13 +175,14 @@ impl ParamSet {
     }
 
     /// One optimiser step. A gradient is empty where the stage does not train the parameter; then nothing
-    /// of it changes. Returns the norm of the gradient before clipping, and makes no step if it is not finite.
+    /// of it changes. Returns the norm of the gradient before clipping. One that is not finite moves nothing, but the
+    /// step counts, so that the next one sees other inputs.
     pub fn update(&mut self, gradients: &[Vec<f32>], rate: f32, adam: &AdamW) -> f32 {
         let norm = norm(gradients);
+        self.step += 1;
         if !norm.is_finite() {
             return norm;
         }
-        self.step += 1;
         let scale = if norm > adam.clip { adam.clip / norm } else { 1.0 };
         let count = self.step as f32;
         let keep = AVERAGE_DECAY.min((1.0 + count) / (10.0 + count));

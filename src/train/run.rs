@@ -27,6 +27,18 @@ pub const PRIOR_SHARE: f64 = 0.3;
 /// Default of the continuous model's highest learning rate.
 pub const RATE: f32 = 1e-3;
 
+/// Where the generators are trained; tokenizer and codebook are trained by burn, on the processor or by its wgpu backend.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TrainingDevice {
+    /// The processor.
+    #[default]
+    Cpu,
+    /// Any graphics card, by burn's wgpu backend (feature `train-wgpu`).
+    Gpu,
+    /// An NVIDIA card, by libtorch (feature `train-torch`).
+    Cuda,
+}
+
 /// What to train.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -50,8 +62,11 @@ pub struct Options {
     pub seed: u64,
     /// Workers.
     pub threads: usize,
-    /// Train on the graphics card.
-    pub gpu: bool,
+    /// Where the generators are trained.
+    pub device: TrainingDevice,
+    /// Textures of 8x8 tokens in a step of the generators; every sixth step has a quarter as many of 16x16. A multiple
+    /// of [`SMALL_BATCH`]'s.
+    pub batch: usize,
     /// Counts every step as this many seconds, so that runs can be compared exactly.
     pub seconds_per_step: Option<f64>,
     /// Ends the run after this many steps of a stage, as if it were killed at a checkpoint.
@@ -127,7 +142,7 @@ impl Session {
     }
 
     fn prepare(mut options: Options, data: Arc<Dataset>, lock: File) -> Result<Self, TrainError> {
-        let device = device(options.gpu)?;
+        let device = device(options.device)?;
         let folder = options.out.join("work");
         options.config.classes.clone_from(&data.classes);
         keep_config(&folder.join("config.ron"), &options)?;
@@ -217,21 +232,20 @@ fn keep_config(path: &Path, options: &Options) -> Result<(), TrainError> {
     })
 }
 
-#[cfg(feature = "train-wgpu")]
-fn device(gpu: bool) -> Result<Device, TrainError> {
-    Ok(if gpu { Device::wgpu(burn::tensor::DeviceKind::DefaultDevice) } else { Device::flex() })
-}
-
-#[cfg(not(feature = "train-wgpu"))]
-fn device(gpu: bool) -> Result<Device, TrainError> {
-    if gpu {
-        return Err(TrainError::Option {
-            option: "--device".into(),
-            found: "gpu".into(),
-            expected: "cpu, or a build with the feature `train-wgpu`".into(),
-        });
+/// burn's device.
+fn device(device: TrainingDevice) -> Result<Device, TrainError> {
+    let missing = |found: &str, feature: &str| TrainError::Option {
+        option: "--device".into(),
+        found: found.into(),
+        expected: format!("cpu, or a build with the feature `{feature}`"),
+    };
+    match device {
+        TrainingDevice::Gpu if !cfg!(feature = "train-wgpu") => Err(missing("gpu", "train-wgpu")),
+        TrainingDevice::Cuda if !cfg!(feature = "train-torch") => Err(missing("cuda", "train-torch")),
+        #[cfg(feature = "train-wgpu")]
+        TrainingDevice::Gpu => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
+        _ => Ok(Device::flex()),
     }
-    Ok(Device::flex())
 }
 
 /// Trains all stages, going on where an earlier run into the same folder ended.

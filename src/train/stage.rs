@@ -4,7 +4,7 @@ use super::TrainError;
 use super::latents::Latents;
 use super::learner::Learner;
 use super::ops::TrainOps;
-use super::run::Session;
+use super::run::{Session, TrainingDevice};
 use super::tape::{Products, TapeOps};
 use super::texture_loss::with_bands;
 
@@ -36,9 +36,18 @@ pub trait Stage {
 pub fn train<S: Stage>(task: Task) -> Result<(), TrainError> {
     let session = task.session;
     let count = with_bands(&session.table).len();
-    if session.options.gpu {
-        let device = |records| if records { session.device.clone().autodiff() } else { session.device.clone() };
-        return S::train(task, |records| TrainOps::new(device(records), count));
+    match session.options.device {
+        TrainingDevice::Cpu => S::train(task, |records| TapeOps::new(count, records, Products::best())),
+        TrainingDevice::Gpu => {
+            let device = |records| if records { session.device.clone().autodiff() } else { session.device.clone() };
+            S::train(task, |records| TrainOps::new(device(records), count))
+        }
+        #[cfg(feature = "train-torch")]
+        TrainingDevice::Cuda => {
+            let card = super::torch::card()?;
+            S::train(task, |_| super::torch::TorchOps::new(card, count))
+        }
+        #[cfg(not(feature = "train-torch"))]
+        TrainingDevice::Cuda => unreachable!("the session refuses what was not built in"),
     }
-    S::train(task, |records| TapeOps::new(count, records, Products::best()))
 }

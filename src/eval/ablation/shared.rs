@@ -9,7 +9,8 @@ use crate::train::dataset::{DataOptions, Dataset};
 use crate::train::kmeans::{assign, k_means};
 use crate::train::latents::Latents;
 use crate::train::rng::Rng;
-use crate::train::run::{Options, PRIOR_SHARE, RATE, Session};
+use crate::train::batches::SMALL_BATCH;
+use crate::train::run::{Options, PRIOR_SHARE, RATE, Session, TrainingDevice};
 use crate::train::texture_loss::TextureLossOptions;
 use crate::train::workers::Workers;
 use crate::train::{TrainError, codebook, corruption::Corruption, latents, pairs, tokenizer};
@@ -191,7 +192,8 @@ fn train_tokenizer(
         start: None,
         seed: 1,
         threads: workers.count(),
-        gpu: false,
+        device: TrainingDevice::Cpu,
+        batch: SMALL_BATCH.0,
         seconds_per_step: None,
         stop_after: None,
         corruption: Corruption::default(),

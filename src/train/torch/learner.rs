@@ -1,0 +1,89 @@
+//! Parameters, losses and gradients.
+
+use super::{TorchOps, TorchTensor, indices};
+use crate::model::{Ops, ParamId};
+use crate::train::learner::Learner;
+use crate::train::params::ParamSet;
+use tch::{Kind, Reduction, Tensor};
+
+/// Numbers of a tensor, row-major.
+fn numbers(x: &Tensor) -> Vec<f32> {
+    let x = x.detach().to_kind(Kind::Float).to_device(tch::Device::Cpu).contiguous();
+    let mut values = vec![0.0; x.numel()];
+    x.copy_data(&mut values, x.numel());
+    values
+}
+
+impl Learner for TorchOps {
+    type Loss = TorchTensor;
+
+    fn reset(&mut self) {
+        self.parts.clear();
+    }
+
+    fn indices(&mut self, values: &[u32]) -> TorchTensor {
+        TorchTensor(indices(values, self.device))
+    }
+
+    fn set(&mut self, id: ParamId, values: &[f32], shape: [usize; 2], differentiate: bool) {
+        let TorchTensor(tensor) = self.constant(values, shape);
+        self.parameters[id.0] = Some(tensor.set_requires_grad(differentiate));
+    }
+
+    fn cross_entropy(&mut self, logits: &TorchTensor, rows: &[u32], targets: &[u32]) -> (TorchTensor, f32) {
+        let [rows, targets] = [rows, targets].map(|values| indices(values, self.device));
+        let logits = logits.0.index_select(0, &rows).to_kind(Kind::Float);
+        let right = logits.argmax(1, false).eq_tensor(&targets).to_kind(Kind::Float).mean(Kind::Float);
+        let entropy = logits.cross_entropy_loss(&targets, None::<Tensor>, Reduction::Mean, -100, 0.0);
+        (TorchTensor(entropy), right.double_value(&[]) as f32)
+    }
+
+    fn weighted_square_error(&mut self, found: &TorchTensor, target: &[f32], weights: &[f32]) -> TorchTensor {
+        let [rows, width] = self.shape(found);
+        let target = self.constant(target, [rows, width]);
+        let weights = self.constant(weights, [1, width]);
+        let square = (found.0.to_kind(Kind::Float) - target.0).square() * weights.0;
+        TorchTensor(square.sum(Kind::Float) / rows as f64)
+    }
+
+    fn inner_product(&mut self, x: &TorchTensor, gradient: &[f32]) -> TorchTensor {
+        let shape = self.shape(x);
+        let gradient = self.constant(gradient, shape);
+        TorchTensor((x.0.to_kind(Kind::Float) * gradient.0).sum(Kind::Float))
+    }
+
+    fn add(&mut self, first: &TorchTensor, second: &TorchTensor) -> TorchTensor {
+        TorchTensor(&first.0 + &second.0)
+    }
+
+    fn read(&self, x: &TorchTensor) -> Vec<f32> {
+        numbers(&x.0)
+    }
+
+    fn value(&self, loss: &TorchTensor) -> f32 {
+        loss.0.double_value(&[]) as f32
+    }
+
+    fn gradients(&mut self, set: &ParamSet, loss: &TorchTensor, into: &mut Vec<Vec<f32>>) {
+        loss.0.backward();
+        let found: Vec<Tensor> = set.parameters.iter().map(|parameter| self.value_of(parameter.id).grad()).collect();
+        // One copy for all: each would wait for the device.
+        let defined = found.iter().filter(|gradient| gradient.defined());
+        let flat: Vec<Tensor> = defined.map(|gradient| gradient.reshape([-1])).collect();
+        let all = if flat.is_empty() { Vec::new() } else { numbers(&Tensor::cat(&flat, 0)) };
+        let mut rest = all.as_slice();
+        into.resize_with(found.len(), Vec::new);
+        for (gradient, into) in found.iter().zip(into) {
+            let (own, after) = rest.split_at(if gradient.defined() { gradient.numel() } else { 0 });
+            into.clear();
+            into.extend_from_slice(own);
+            rest = after;
+        }
+        // libtorch adds the next loss's gradients to what it finds.
+        for parameter in &set.parameters {
+            if let Some(tensor) = &mut self.parameters[parameter.id.0] {
+                tensor.zero_grad();
+            }
+        }
+    }
+}
