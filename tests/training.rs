@@ -6,13 +6,13 @@ use bevy_discon::model::{
     Activation, AttentionLayout, Discon, Grid, Init, Model, ModelConfig, Ops, ParamId, ParamTable, Role, Weights, Wrap,
 };
 use bevy_discon::reference::CpuOps;
+use bevy_discon::train::batches::SMALL_BATCH;
 use bevy_discon::train::batches::{Source, Split};
 use bevy_discon::train::corruption::Corruption;
 use bevy_discon::train::dataset::DataOptions;
 use bevy_discon::train::ops::TrainOps;
 use bevy_discon::train::params::{AdamW, ParamSet};
 use bevy_discon::train::rng::Rng;
-use bevy_discon::train::batches::SMALL_BATCH;
 use bevy_discon::train::run::{Options, PRIOR_SHARE, RATE, Session, TrainingDevice, run};
 use bevy_discon::train::texture_loss::TextureLossOptions;
 use bevy_discon::train::workers::{gradients, values};
@@ -228,6 +228,7 @@ fn options(folder: &Path, steps: u64) -> Options {
         out: folder.join("out"),
         seconds: 50.0,
         tokenizer_share: 0.2,
+        decoder_share: 0.1,
         prior_share: PRIOR_SHARE,
         tokenizer: None,
         start: None,

@@ -4,7 +4,7 @@ use bevy_discon::model::ModelConfig;
 use bevy_discon::train::batches::SMALL_BATCH;
 use bevy_discon::train::corruption::Corruption;
 use bevy_discon::train::dataset::DataOptions;
-use bevy_discon::train::run::{Options, PRIOR_SHARE, RATE, TrainingDevice, run};
+use bevy_discon::train::run::{DECODER_SHARE, Options, PRIOR_SHARE, RATE, TrainingDevice, run};
 use bevy_discon::train::texture_loss::TextureLossOptions;
 use clap::{Parser, ValueEnum};
 use std::path::PathBuf;
@@ -68,6 +68,9 @@ struct Arguments {
     /// Share of the time for encoder and decoder.
     #[arg(long, default_value_t = 0.3)]
     tokenizer_share: f64,
+    /// Share of the time in which the decoder learns crispness, after the codebook; none with `--start`.
+    #[arg(long)]
+    decoder_share: Option<f64>,
     /// Share of the remaining time for the token prior, which trains beside the continuous model; 0 leaves it as it is.
     #[arg(long, default_value_t = PRIOR_SHARE)]
     prior_share: f64,
@@ -108,6 +111,10 @@ impl Arguments {
         if !(0.01..=0.99).contains(&self.tokenizer_share) {
             return Err(format!("`--tokenizer-share` is {}, expected 0.01 to 0.99", self.tokenizer_share));
         }
+        let decoder_share = self.decoder_share.unwrap_or(if self.start.is_some() { 0.0 } else { DECODER_SHARE });
+        if !(0.0..=0.9).contains(&decoder_share) {
+            return Err(format!("`--decoder-share` is {decoder_share}, expected 0 to 0.9"));
+        }
         if !(0.0..=1.0).contains(&self.prior_share) {
             return Err(format!("`--prior-share` is {}, expected 0 to 1", self.prior_share));
         }
@@ -138,6 +145,7 @@ impl Arguments {
             out: self.out,
             seconds: self.minutes * 60.0,
             tokenizer_share: self.tokenizer_share,
+            decoder_share,
             prior_share: self.prior_share,
             tokenizer: self.tokenizer,
             start: self.start,

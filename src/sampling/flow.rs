@@ -50,16 +50,9 @@ pub fn flow_steps(count: u32, start: f64) -> Vec<FlowStep> {
         .collect()
 }
 
-/// What sampled latents are multiplied with for the flow's sake: followed in few steps by a model that is not sure, it
+/// What sampled latents are multiplied with: followed in few steps by a model that is not sure, it
 /// ends nearer to the mean than pictures do.
 pub const FLOW_GAIN: f32 = 1.15;
-
-/// What they are multiplied with for the decoder's sake: it loses a part of the finest detail. The model card has the
-/// measurement.
-pub const DECODER_GAIN: f32 = 1.3;
-
-/// What sampled latents are multiplied with.
-pub const GAIN: f32 = FLOW_GAIN * DECODER_GAIN;
 
 /// Style row `(1, 2D)` that makes noise the start of the flow around the centre of a token, with
 /// [`crate::model::Ops::denormalise`]: zeros, then the logarithms of the deviations. The rest of a latent within its

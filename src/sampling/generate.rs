@@ -1,6 +1,6 @@
 //! The loop of a generation, written once for every executor.
 
-use super::flow::{FlowStep, GAIN, START, flow_steps};
+use super::flow::{FLOW_GAIN, FlowStep, START, flow_steps};
 use super::pass::PassShape;
 use super::plan::{PlanShape, Step};
 use crate::model::{Discon, Grid, Ops, time_features};
@@ -181,7 +181,7 @@ fn latent_round<O: SampleOps>(ops: &mut O, model: &Discon, shape: &PlanShape, pa
     if joint {
         x = ops.gather(&x, &places, 1);
     }
-    let x = ops.flow_step(&x, &x, &x, FlowStep { time: 1.0, weight: GAIN - 1.0, previous_weight: 0.0 });
+    let x = ops.flow_step(&x, &x, &x, FlowStep { time: 1.0, weight: FLOW_GAIN - 1.0, previous_weight: 0.0 });
     ops.commit_latents(&positions, &x);
 }
 

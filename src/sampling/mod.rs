@@ -31,7 +31,7 @@ pub use arrangement::{
 pub use batch::{BatchError, MAX_BATCH_POSITIONS};
 pub use cost::{Cost, count};
 pub use curated::{CuratedError, CuratedList, RecipeDigest};
-pub use flow::{DECODER_GAIN, FLOW_GAIN, FlowStep, START, flow_steps};
+pub use flow::{FLOW_GAIN, FlowStep, START, flow_steps};
 pub use generate::{LATENT_LIMIT, SampleOps, Stage, decode_coarse, run_step};
 pub use maps::{MapKind, MapRules};
 pub use pass::PassShape;

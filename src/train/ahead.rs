@@ -62,9 +62,16 @@ mod tests {
     #[test]
     fn every_step_gets_its_own_input() {
         for threads in [0, 1, 3, 5] {
-            let found = Ahead::run(threads, 7, |step, share| (step, share), |ahead| {
-                (7..20).flat_map(|step| [1, 0].map(|share| (ahead.take(step, share), (step, share)))).collect::<Vec<_>>()
-            });
+            let found = Ahead::run(
+                threads,
+                7,
+                |step, share| (step, share),
+                |ahead| {
+                    (7..20)
+                        .flat_map(|step| [1, 0].map(|share| (ahead.take(step, share), (step, share))))
+                        .collect::<Vec<_>>()
+                },
+            );
             assert!(found.iter().all(|(found, expected)| found == expected), "{threads} threads: {found:?}");
         }
     }

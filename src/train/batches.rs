@@ -61,7 +61,7 @@ impl<'a> Source<'a> {
             data: &session.data,
             config: &session.model.config,
             style_jitter: session.options.corruption.style_jitter,
-            scale: (session.options.batch / SMALL_BATCH.0).max(1),
+            scale: session.options.scale(),
             token_pairs: session.options.token_pairs,
             styles: latents.standard_styles(standard),
             ranges: latents.ranges(session.data.textures.len()),

@@ -10,7 +10,7 @@ use super::local_start::start_local_branch;
 use super::pace::Pace;
 use super::params::{AdamW, ParamSet, learning_rate};
 use super::rng::Rng;
-use super::run::{Session, TrainingDevice};
+use super::run::Session;
 use super::samples::write_samples;
 use super::shares::{SHARES, Shares};
 use super::stage::{Stage, Task};
@@ -209,11 +209,7 @@ impl Stage for Continuous {
         if !set.load(&session.checkpoint(STAGE))? && session.options.start.is_none() {
             start_local_branch(session, latents, &mut set);
         }
-        // On the processor, the threads that compute the steps have no time to spare.
-        let threads = match session.options.device {
-            TrainingDevice::Cpu => 0,
-            TrainingDevice::Gpu | TrainingDevice::Cuda => session.options.threads,
-        };
+        let threads = session.options.device.threads_ahead(session.options.threads);
         let inputs = |step: u64, share: usize| {
             let mut rng = Rng::new(&[session.options.seed, 0xc097, step, share as u64]);
             let batch = setting.source.draw_share(&mut rng, step, Split::Training, SHARES);

@@ -4,6 +4,7 @@ use super::TrainError;
 use super::bank::{declare_bank, fill_layouts, fill_styles};
 use super::batches::SMALL_BATCH;
 use super::codebook::{build_codebook, token_quality};
+use super::dataset::Dataset;
 use super::images::{Flip, Version};
 use super::latent_file::{load, save};
 use super::ops::TrainOps;
@@ -31,6 +32,10 @@ const BANK_SIDE: usize = 256;
 pub struct TokenGrid {
     /// Index of the picture.
     pub texture: usize,
+    /// Index of its version.
+    pub version: usize,
+    /// How that is mirrored.
+    pub flip: Flip,
     /// Positions along a side.
     pub side: usize,
     /// True if it may be continued as a torus.
@@ -95,16 +100,18 @@ fn plan(session: &Session) -> Vec<TokenGrid> {
     let mut grids = Vec::new();
     let mut first = 0;
     for (index, texture) in session.data.textures.iter().enumerate() {
-        let whole = texture.versions.iter().filter(|version| version.whole);
-        let sides = || whole.clone().map(|version| version.side);
+        let whole = texture.versions.iter().enumerate().filter(|(_, version)| version.whole);
+        let sides = || whole.clone().map(|(_, version)| version.side);
         // Structure shows best in a picture of the usual size; larger ones would only make the bank larger.
         let in_bank_side = sides().filter(|side| *side <= BANK_SIDE).max().or(sides().min());
-        for version in whole {
+        for (number, version) in whole {
             for flip in Flip::ALL {
                 let side = window(version, flip, index).1 / TOKEN_PIXELS;
                 let in_bank = !texture.validation && flip == Flip::default() && Some(version.side) == in_bank_side;
                 grids.push(TokenGrid {
                     texture: index,
+                    version: number,
+                    flip,
                     side,
                     wraps: version.wraps,
                     first,
@@ -233,6 +240,15 @@ pub fn decode(session: &Session, ops: &mut TrainOps, relative: &[f32], style: &[
     let style = ops.constant(style, [1, 2 * width]);
     let absolute = ops.denormalise(&relative, &style);
     values(session.model.decoder.forward(ops, &absolute, grid))
+}
+
+/// Pixels `-1..1` of a square of a grid's picture, `corner` and `side` in pixels; it may cross borders that wrap.
+pub fn pixels_of(data: &Dataset, grid: &TokenGrid, corner: (usize, usize), side: usize) -> Vec<f32> {
+    let version = &data.textures[grid.texture].versions[grid.version];
+    let (start, whole) = window(version, grid.flip, grid.texture);
+    let all = version.crop(start, whole, grid.flip);
+    let places = (0..side * side).map(|at| ((corner.0 + at / side) % whole, (corner.1 + at % side) % whole));
+    places.flat_map(|(y, x)| [0, 1, 2].map(|channel| all[(y * whole + x) * 3 + channel])).collect()
 }
 
 impl Latents {

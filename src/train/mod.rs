@@ -7,6 +7,7 @@ pub mod codebook;
 pub mod continuous;
 pub mod corruption;
 pub mod dataset;
+pub mod decoder;
 pub mod discriminator;
 pub mod files;
 pub mod images;

@@ -1,8 +1,10 @@
 //! One run: its options, what all stages share, and their order.
 
+use super::batches::SMALL_BATCH;
 use super::continuous::Continuous;
 use super::corruption::Corruption;
 use super::dataset::{DataOptions, Dataset};
+use super::decoder::{self, Decoder};
 use super::files::{create_folder, lock_folder, write_atomically};
 use super::metrics::{Metrics, progress_bar};
 use super::ops::TrainOps;
@@ -21,6 +23,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// What a run takes from the model that it starts from: all but the bank of styles, which belongs to the pictures.
 const START_PREFIXES: &[&str] = &["tokenizer.", "styles.scale", "styles.standard", "prior.", "mar.", "head."];
+/// Default share of the time in which the decoder learns crispness.
+pub const DECODER_SHARE: f64 = 0.06;
 /// Default share of the generators' time for the token prior: its steps are cheaper and it stops gaining sooner.
 pub const PRIOR_SHARE: f64 = 0.3;
 
@@ -39,6 +43,17 @@ pub enum TrainingDevice {
     Cuda,
 }
 
+impl TrainingDevice {
+    /// Threads that make inputs ahead, of `threads`. On the processor, those that compute the steps have no time to
+    /// spare.
+    pub fn threads_ahead(self, threads: usize) -> usize {
+        match self {
+            Self::Cpu => 0,
+            Self::Gpu | Self::Cuda => threads,
+        }
+    }
+}
+
 /// What to train.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -54,6 +69,8 @@ pub struct Options {
     pub tokenizer_share: f64,
     /// Share of the remaining time for the token prior, which trains beside the continuous model; 0 leaves it as it is.
     pub prior_share: f64,
+    /// Share of the time in which the decoder learns crispness, after the codebook.
+    pub decoder_share: f64,
     /// A model folder whose encoder and decoder are kept instead of training new ones.
     pub tokenizer: Option<PathBuf>,
     /// A model folder whose weights the generators start from; its encoder, decoder and codebook are kept.
@@ -79,6 +96,13 @@ pub struct Options {
     pub texture_loss: TextureLossOptions,
     /// Codes of each of two tokens per position, see [`super::pairs`]; `None` for one token.
     pub token_pairs: Option<usize>,
+}
+
+impl Options {
+    /// Factor on the number of textures in a step.
+    pub fn scale(&self) -> usize {
+        (self.batch / SMALL_BATCH.0).max(1)
+    }
 }
 
 /// What the stages share.
@@ -264,7 +288,15 @@ pub fn run(options: Options) -> Result<(), TrainError> {
     }
     let latents = latents::prepare(&mut session)?;
     session.export()?;
-    let budget = session.options.seconds - tokenizer_seconds - latents.seconds;
+    let decoder_seconds = session.options.decoder_share * session.options.seconds;
+    if decoder_seconds > 0.0 {
+        stage::train::<Decoder>(Task { session: &session, latents: &latents, budget: decoder_seconds })?;
+        if !decoder::adopt(&mut session, decoder_seconds)? {
+            return Ok(());
+        }
+        session.export()?;
+    }
+    let budget = session.options.seconds - tokenizer_seconds - latents.seconds - decoder_seconds;
     let prior_budget = session.options.prior_share * budget;
     // A finished network's checkpoint must reach the export even when only the other one still trains.
     for (stage, prefixes) in [(prior::STAGE, prior::PREFIXES), (continuous::STAGE, continuous::PREFIXES)] {

@@ -259,7 +259,7 @@ pub fn linear_importance(model: &Discon, set: &ParamSet) -> Vec<f32> {
 }
 
 /// Fixed crops of pictures kept for validation, sharp ones first: `(pixels, sharp)`.
-fn check_crops(session: &Session) -> Vec<(Vec<f32>, bool)> {
+pub(super) fn check_crops(session: &Session) -> Vec<(Vec<f32>, bool)> {
     let mut rng = Rng::new(&[session.options.seed, 0xc4ec]);
     let pictures = session.data.validation();
     let mut crops = Vec::new();
@@ -276,13 +276,13 @@ fn check_crops(session: &Session) -> Vec<(Vec<f32>, bool)> {
 }
 
 /// Encodes and decodes with the moving averages; writes originals above reconstructions.
-fn check(
+pub(super) fn check(
     session: &Session,
     set: &ParamSet,
     crops: &[(Vec<f32>, bool)],
 ) -> Result<Vec<(&'static str, f32)>, TrainError> {
     let start = || {
-        let mut ops = TrainOps::new(session.device.clone(), session.table.len());
+        let mut ops = session.inference();
         set.upload_average(&mut ops);
         ops
     };

@@ -5,11 +5,11 @@ use super::{AblationRequest, tuning};
 use crate::eval::measure::Reference;
 use crate::eval::{EvalError, progress_bar};
 use crate::model::{Model, ParamTable, Weights};
+use crate::train::batches::SMALL_BATCH;
 use crate::train::dataset::{DataOptions, Dataset};
 use crate::train::kmeans::{assign, k_means};
 use crate::train::latents::Latents;
 use crate::train::rng::Rng;
-use crate::train::batches::SMALL_BATCH;
 use crate::train::run::{Options, PRIOR_SHARE, RATE, Session, TrainingDevice};
 use crate::train::texture_loss::TextureLossOptions;
 use crate::train::workers::Workers;
@@ -187,6 +187,7 @@ fn train_tokenizer(
         out: request.output.join("shared"),
         seconds,
         tokenizer_share: 1.0,
+        decoder_share: 0.0,
         prior_share: PRIOR_SHARE,
         tokenizer: None,
         start: None,

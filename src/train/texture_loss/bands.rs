@@ -7,6 +7,7 @@ use crate::model::layers::Conv;
 use crate::model::{Activation, Grid, Init, ParamTable};
 use crate::train::learner::Learner;
 use crate::train::rng::Rng;
+use crate::train::shares::SHARES;
 
 /// Side in pixels of the blocks of each size; a patch is three blocks wide.
 const BLOCKS: [usize; 3] = [2, 4, 8];
@@ -23,7 +24,7 @@ const LEAST_VARIANCE: f32 = 1e-4;
 
 /// The directions as convolutions; their weights are drawn anew in each step.
 #[derive(Clone, Debug)]
-pub(super) struct Bands {
+pub(in crate::train) struct Bands {
     convolutions: [Conv; BLOCKS.len()],
 }
 
@@ -123,28 +124,49 @@ fn without_blur(patch: &[f32], side: usize) -> Vec<f32> {
 /// Gradient of the mean square difference of sorted values over the variance of the expected ones, column by column and
 /// item by item, and the mean itself.
 fn sorted_difference(found: &[f32], expected: &[f32], items: usize) -> (Vec<f32>, f32) {
-    let (mut gradient, mut sum) = (vec![0.0; found.len()], 0.0f64);
+    let mut gradient = vec![0.0; found.len()];
     let part = found.len() / items;
-    let rows = part / DIRECTIONS;
-    let scale = 1.0 / found.len() as f32;
-    for start in (0..items).map(|item| item * part) {
-        for column in 0..DIRECTIONS {
-            let place = |row: usize| start + row * DIRECTIONS + column;
-            let mut order: Vec<usize> = (0..rows).map(place).collect();
-            order.sort_by(|a, b| found[*a].total_cmp(&found[*b]));
-            let mut target: Vec<f32> = (0..rows).map(|row| expected[place(row)]).collect();
-            target.sort_by(f32::total_cmp);
-            let mean = target.iter().sum::<f32>() / rows as f32;
-            let variance = target.iter().map(|value| (value - mean).powi(2)).sum::<f32>() / rows as f32;
-            let weight = scale / (variance + LEAST_VARIANCE);
-            for (at, target) in order.into_iter().zip(target) {
-                let difference = found[at] - target;
-                gradient[at] = 2.0 * weight * difference;
-                sum += f64::from(weight * difference * difference);
-            }
+    let weight = 1.0 / found.len() as f32;
+    let item = |index: usize, gradient: &mut [f32]| {
+        let own = index * part..(index + 1) * part;
+        difference_of_item(&found[own.clone()], &expected[own], gradient, weight)
+    };
+    // The other shares of the step do the same at the same time.
+    let threads = (std::thread::available_parallelism().map_or(1, usize::from) / SHARES).max(1);
+    let mut parts: Vec<(usize, &mut [f32])> = gradient.chunks_exact_mut(part).enumerate().collect();
+    let sums: Vec<f64> = std::thread::scope(|scope| {
+        let running: Vec<_> = parts
+            .chunks_mut(items.div_ceil(threads))
+            .map(|parts| scope.spawn(|| parts.iter_mut().map(|(index, part)| item(*index, part)).collect::<Vec<_>>()))
+            .collect();
+        running
+            .into_iter()
+            .flat_map(|part| part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    });
+    (gradient, sums.iter().sum::<f64>() as f32)
+}
+
+/// The same for one item, each number counting `weight`.
+fn difference_of_item(found: &[f32], expected: &[f32], gradient: &mut [f32], weight: f32) -> f64 {
+    let rows = found.len() / DIRECTIONS;
+    let mut sum = 0.0;
+    for column in 0..DIRECTIONS {
+        let place = |row: usize| row * DIRECTIONS + column;
+        let mut order: Vec<usize> = (0..rows).map(place).collect();
+        order.sort_by(|a, b| found[*a].total_cmp(&found[*b]));
+        let mut target: Vec<f32> = (0..rows).map(|row| expected[place(row)]).collect();
+        target.sort_by(f32::total_cmp);
+        let mean = target.iter().sum::<f32>() / rows as f32;
+        let variance = target.iter().map(|value| (value - mean).powi(2)).sum::<f32>() / rows as f32;
+        let weight = weight / (variance + LEAST_VARIANCE);
+        for (at, target) in order.into_iter().zip(target) {
+            let difference = found[at] - target;
+            gradient[at] = 2.0 * weight * difference;
+            sum += f64::from(weight * difference * difference);
         }
     }
-    (gradient, sum as f32)
+    sum
 }
 
 #[cfg(test)]

@@ -2,11 +2,14 @@
 //!
 //! The last step of a short flow leaps over a third of the way and lands at a mean of what is possible there, which is
 //! smoother than any texture. Here that step is taken on sampled textures, and the patches of what it gives must come
-//! as often as in the real texture whose style and layout they have; the flow's own loss goes on beside it. Pictures
-//! are those of the tokenizer's linear path: nearly what the decoder makes, at a hundredth of the cost.
+//! as often as in the real texture whose style and layout they have; the flow's own loss goes on beside it. The gradient
+//! comes through the whole decoder, which rests.
 
 mod bands;
 mod pool;
+
+pub(super) use bands::Bands;
+pub(super) use pool::SIDE;
 
 use super::TrainError;
 use super::latents::Latents;
@@ -16,12 +19,9 @@ use super::rng::Rng;
 use super::run::Session;
 use super::shares::{SHARES, Shares};
 use super::workers::mean_gradients;
-use crate::model::{
-    Activation, Discon, Grid, Model, ParamId, ParamTable, TOKEN_PIXELS, WEIGHTS_FILE, Wrap, time_features,
-};
+use crate::model::{Discon, Grid, Model, ParamTable, TOKEN_PIXELS, WEIGHTS_FILE, Wrap, time_features};
 use crate::sampling::{FLOW_GAIN, FlowStep, Recipe, START, flow_steps};
-use bands::Bands;
-use pool::{Pool, SIDE, Windows};
+use pool::{Pool, Windows};
 
 /// Strength of the texture loss, and on how many textures.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,15 +42,20 @@ impl Default for TextureLossOptions {
 
 /// Name of the folder with the model whose textures are sampled.
 const SAMPLED_MODEL: &str = "sampled_model";
-/// Textures in a part of a step.
+/// Textures in a part of a step of 16 textures.
 const ITEMS: usize = 6;
-/// Tokens at each border of a window that are not compared: beyond it a real window has other neighbours.
+/// Most textures in a part: they are sorted on the processor.
+const MAX_ITEMS: usize = 48;
+/// Tokens at each border of a window that are not compared: what is decoded there lacks the neighbours of the whole.
 const MARGIN: usize = 1;
+/// Side in pixels of what is compared.
+pub(super) const INNER: usize = (SIDE - 2 * MARGIN) * TOKEN_PIXELS;
 
 /// The sampled textures of a run.
 pub struct TextureLoss<'a> {
     session: &'a Session,
     pool: Pool<'a>,
+    items: usize,
     bands: Bands,
     step: FlowStep,
 }
@@ -97,17 +102,16 @@ impl<'a> TextureLoss<'a> {
         let pool = Pool::sample(&model, session.options.texture_loss.textures, session, latents)
             .map_err(|error| TrainError::format(&folder, error))?;
         let bands = Bands::declare(&mut session.table.clone());
-        let linear = &session.model.decoder.linear_path.linear;
-        let fixed: Vec<ParamId> = [linear.weight].into_iter().chain(linear.bias).collect();
         shares.each(|_, ops| {
-            for id in &fixed {
-                ops.set(*id, session.weights.get(*id), session.table.spec(*id).shape, false);
+            for (id, spec) in session.table.iter().filter(|(_, spec)| spec.name.starts_with("tokenizer.decoder.")) {
+                ops.set(id, session.weights.get(id), spec.shape, false);
             }
         });
         let recipe = Recipe::new(session.model.config.classes[0].clone());
         let steps = flow_steps(recipe.flow_steps, START);
         let step = steps.last().copied().unwrap_or(FlowStep { time: 0.0, weight: 1.0, previous_weight: 0.0 });
-        Ok(Self { session, pool, bands, step })
+        let items = (ITEMS * session.options.scale()).min(MAX_ITEMS);
+        Ok(Self { session, pool, items, bands, step })
     }
 
     /// Gradients for the parameters of `set`.
@@ -135,37 +139,37 @@ impl<'a> TextureLoss<'a> {
 
     fn part<L: Learner>(&self, set: &ParamSet, share: usize, ops: &mut L) -> (Vec<Vec<f32>>, f32) {
         let mut rng = Rng::new(&[self.session.options.seed, 0x7e47, set.step, share as u64]);
-        let windows = self.pool.draw(&mut rng, ITEMS);
+        let windows = self.pool.draw(&self.session.data, &mut rng, self.items);
         ops.reset();
         set.upload(ops, |_| true);
         self.bands.draw(ops, &mut rng);
-        let grid = Pool::grid(ITEMS);
+        let grid = Pool::grid(self.items);
         let latents = last_step(ops, &self.session.model, self.step, &windows, grid);
-        let found = self.picture(ops, &latents, grid);
-        let width = windows.real.len() / grid.rows();
-        let real = ops.constant(&windows.real, [grid.rows(), width]);
-        let styles = ops.constant(&windows.styles, [grid.items, 2 * width]);
-        let latents = ops.denormalise(&real, &styles);
-        let real = self.picture(ops, &latents, grid);
+        let found = picture(ops, &self.session.model, &latents, grid);
+        let real = ops.constant(&windows.real, [windows.real.len() / 3, 3]);
         let (loss, distance) = self.bands.distance(ops, &found, &real, compared(grid));
         let mut gradients = Vec::new();
         ops.gradients(set, &loss, &mut gradients);
         (gradients, distance)
     }
-
-    /// Pixels of absolute latents that are compared, by the decoder's linear path.
-    fn picture<L: Learner>(&self, ops: &mut L, latents: &L::Tensor, grid: Grid) -> L::Tensor {
-        let patches = ops.conv3x3(latents, &self.session.model.decoder.linear_path, grid, Activation::None, None);
-        let pixels = ops.depth_to_space(&patches, grid, TOKEN_PIXELS);
-        let side = SIDE * TOKEN_PIXELS;
-        let inner = MARGIN * TOKEN_PIXELS..side - MARGIN * TOKEN_PIXELS;
-        let places: Vec<u32> = inner.clone().flat_map(|y| inner.clone().map(move |x| (y * side + x) as u32)).collect();
-        let places = ops.indices(&places);
-        ops.gather(&pixels, &places, grid.items)
-    }
 }
 
-/// Absolute latents after the last step of the flow, without the decoder's gain: `(items * T, D)`.
+/// The pixels of absolute latents that are compared.
+pub(super) fn picture<L: Learner>(ops: &mut L, model: &Discon, latents: &L::Tensor, grid: Grid) -> L::Tensor {
+    let pixels = model.decoder.forward(ops, latents, grid);
+    let (top, left) = inner(0, 0);
+    let side = SIDE * TOKEN_PIXELS;
+    let places = (0..INNER * INNER).map(|at| ((top + at / INNER) * side + left + at % INNER) as u32);
+    let places = ops.indices(&places.collect::<Vec<_>>());
+    ops.gather(&pixels, &places, grid.items)
+}
+
+/// Corner in pixels of what is compared of a window, from its corner in tokens.
+pub(super) fn inner(top: usize, left: usize) -> (usize, usize) {
+    ((top + MARGIN) * TOKEN_PIXELS, (left + MARGIN) * TOKEN_PIXELS)
+}
+
+/// Absolute latents after the last step of the flow: `(items * T, D)`.
 fn last_step<L: Learner>(ops: &mut L, model: &Discon, step: FlowStep, from: &Windows, grid: Grid) -> L::Tensor {
     let config = &model.config;
     let (width, rows) = (config.tokenizer.latent_width, grid.rows());
@@ -197,16 +201,15 @@ fn last_step<L: Learner>(ops: &mut L, model: &Discon, step: FlowStep, from: &Win
 }
 
 /// The grid of pixels that are compared.
-fn compared(grid: Grid) -> Grid {
-    let side = (SIDE - 2 * MARGIN) * TOKEN_PIXELS;
-    Grid { items: grid.items, height: side, width: side, wrap: Wrap::NONE }
+pub(super) fn compared(grid: Grid) -> Grid {
+    Grid { items: grid.items, height: INNER, width: INNER, wrap: Wrap::NONE }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::native;
-    use crate::sampling::{DECODER_GAIN, plan};
+    use crate::sampling::plan;
     use crate::train::tape::{Products, TapeOps};
     use std::path::Path;
 
@@ -230,7 +233,7 @@ mod tests {
             ops.values(&latents).chunks_exact(width).zip(state.context.chunks_exact(wide)).enumerate()
         {
             for channel in 0..width {
-                let found = DECODER_GAIN * (found[channel] - means[channel]) / deviations[channel].exp();
+                let found = (found[channel] - means[channel]) / deviations[channel].exp();
                 let off = (found - expected[channel]).abs();
                 assert!(
                     off < 1e-3 * (1.0 + found.abs()),

@@ -1,16 +1,18 @@
 //! What the loss compares: textures that the model samples, each just before the last step of its flow, and windows of
 //! the real textures whose styles and layouts they have.
 
+use super::{INNER, inner};
 use crate::model::{Grid, Model, TOKEN_PIXELS, Wrap};
 use crate::native;
 use crate::reference::CpuOps;
 use crate::sampling::{Recipe, RecipeError, Step, plan, run_step};
-use crate::train::latents::Latents;
+use crate::train::dataset::Dataset;
+use crate::train::latents::{Latents, pixels_of};
 use crate::train::rng::Rng;
 use crate::train::run::Session;
 
 /// Tokens along the side of a texture or window.
-pub(super) const SIDE: usize = 8;
+pub(in crate::train) const SIDE: usize = 8;
 
 /// Sampled textures, and the latents of real ones.
 pub(super) struct Pool<'a> {
@@ -31,7 +33,7 @@ pub(super) struct Windows {
     pub points: Vec<f32>,
     /// Velocities before the last step.
     pub previous: Vec<f32>,
-    /// Relative latents of the real windows; none before [`Pool::draw`].
+    /// Pixels of the real windows that are compared; none before [`Pool::draw`].
     pub real: Vec<f32>,
 }
 
@@ -60,7 +62,7 @@ impl<'a> Pool<'a> {
 
     /// Sampled textures, each rolled along both axes, since on a torus every roll is as good, and windows of the real
     /// ones.
-    pub fn draw(&self, rng: &mut Rng, items: usize) -> Windows {
+    pub fn draw(&self, data: &Dataset, rng: &mut Rng, items: usize) -> Windows {
         let mut windows = Windows::default();
         for _ in 0..items {
             let (from, real) = &self.sampled[rng.below(self.sampled.len())];
@@ -76,10 +78,7 @@ impl<'a> Pool<'a> {
             }
             let grid = &self.latents.grids[*real];
             let (top, left) = (rng.below(grid.side - SIDE + 1), rng.below(grid.side - SIDE + 1));
-            for at in 0..SIDE * SIDE {
-                let row = grid.first + (top + at / SIDE) * grid.side + left + at % SIDE;
-                windows.real.extend(&self.latents.relative[row * width..(row + 1) * width]);
-            }
+            windows.real.extend(pixels_of(data, grid, inner(top, left), INNER));
         }
         windows
     }

@@ -53,7 +53,8 @@ pub fn card() -> Result<Device, TrainError> {
     Err(TrainError::Option {
         option: "--device".into(),
         found: "cuda".into(),
-        expected: "cpu, since libtorch finds no NVIDIA card (driver, or a libtorch for another version of CUDA?)".into(),
+        expected: "cpu, since libtorch finds no NVIDIA card (driver, or a libtorch for another version of CUDA?)"
+            .into(),
     })
 }
 

@@ -131,7 +131,8 @@ impl Ops for TorchOps {
         let groups = if own < rows { rows / own } else { shared };
         let [width, groups, length] = [width, groups, rows / groups].map(|size| size as i64);
         let x = x.0.reshape([-1, length, width]);
-        let y = if shared == rows { y.0.reshape([groups, length, width]) } else { y.0.reshape([shared as i64, 1, width]) };
+        let y =
+            if shared == rows { y.0.reshape([groups, length, width]) } else { y.0.reshape([shared as i64, 1, width]) };
         TorchTensor((x.expand([groups, length, width], false) + y).reshape([rows as i64, width]))
     }
 
