@@ -228,7 +228,7 @@ fn options(folder: &Path, steps: u64) -> Options {
         out: folder.join("out"),
         seconds: 50.0,
         tokenizer_share: 0.2,
-        decoder_share: 0.1,
+        decoder_share: 0.0,
         prior_share: PRIOR_SHARE,
         tokenizer: None,
         start: None,
