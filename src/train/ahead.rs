@@ -27,6 +27,8 @@ impl<T: Send> Ahead<'_, T> {
         body: impl FnOnce(&Ahead<T>) -> R,
     ) -> R {
         let make = &make;
+        // Parts of one step run at once and must not wait at the same thread.
+        let threads = if threads == 0 { 0 } else { threads.max(SHARES) };
         std::thread::scope(|scope| {
             let receivers = (0..threads).map(|thread| {
                 let (sender, receiver) = sync_channel(DEPTH);
