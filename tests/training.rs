@@ -6,17 +6,17 @@ use bevy_discon::model::{
     Activation, AttentionLayout, Discon, Grid, Init, Model, ModelConfig, Ops, ParamId, ParamTable, Role, Weights, Wrap,
 };
 use bevy_discon::reference::CpuOps;
-use bevy_discon::train::batches::SMALL_BATCH;
-use bevy_discon::train::batches::{Source, Split};
+use bevy_discon::train::batches::{SMALL_BATCH, Source, Split};
 use bevy_discon::train::corruption::Corruption;
 use bevy_discon::train::dataset::DataOptions;
+use bevy_discon::train::device::TrainingDevice;
 use bevy_discon::train::ops::TrainOps;
 use bevy_discon::train::params::{AdamW, ParamSet};
 use bevy_discon::train::rng::Rng;
-use bevy_discon::train::run::{Options, PRIOR_SHARE, RATE, Session, TrainingDevice, run};
+use bevy_discon::train::run::{Options, PRIOR_SHARE, RATE, Session, run};
 use bevy_discon::train::texture_loss::TextureLossOptions;
 use bevy_discon::train::workers::{gradients, values};
-use bevy_discon::train::{continuous, latents, prior, tokenizer};
+use bevy_discon::train::{continuous, decoder, latents, prior, tokenizer};
 use burn::tensor::{Device, Tensor};
 use std::path::Path;
 
@@ -228,7 +228,7 @@ fn options(folder: &Path, steps: u64) -> Options {
         out: folder.join("out"),
         seconds: 50.0,
         tokenizer_share: 0.2,
-        decoder_share: 0.0,
+        decoder_share: 0.2,
         prior_share: PRIOR_SHARE,
         tokenizer: None,
         start: None,
@@ -250,6 +250,7 @@ fn checkpoint(options: &Options, stage: &str) -> ParamSet {
     let prefixes: &[&str] = match stage {
         prior::STAGE => prior::PREFIXES,
         continuous::STAGE => continuous::PREFIXES,
+        decoder::STAGE => decoder::PREFIXES,
         _ => &["tokenizer.encoder.", "tokenizer.decoder."],
     };
     let mut set = ParamSet::new(&session.table, &session.weights, prefixes);
@@ -263,12 +264,12 @@ fn a_resumed_run_equals_an_unbroken_one() {
     for folder in [&once, &twice] {
         pictures(&folder.path().join("data"));
     }
-    // Ten steps complete the tokenizer, and the generators make as many as each run has.
+    // Ten steps complete the tokenizer, ten the decoder, and the generators make as many as each run has.
     run(options(once.path(), 10)).expect("a run");
-    for _ in 0..3 {
+    for _ in 0..4 {
         run(options(twice.path(), 5)).expect("a run");
     }
-    for stage in [tokenizer::STAGE, prior::STAGE, continuous::STAGE] {
+    for stage in [tokenizer::STAGE, decoder::STAGE, prior::STAGE, continuous::STAGE] {
         let (a, b) = (checkpoint(&options(once.path(), 1), stage), checkpoint(&options(twice.path(), 1), stage));
         assert_eq!((a.step, a.seconds), (10, 10.0));
         assert_eq!((b.step, b.seconds), (10, 10.0));

@@ -4,7 +4,8 @@ use bevy_discon::model::ModelConfig;
 use bevy_discon::train::batches::SMALL_BATCH;
 use bevy_discon::train::corruption::Corruption;
 use bevy_discon::train::dataset::DataOptions;
-use bevy_discon::train::run::{DECODER_SHARE, Options, PRIOR_SHARE, RATE, TrainingDevice, run};
+use bevy_discon::train::device::TrainingDevice;
+use bevy_discon::train::run::{DECODER_SHARE, Options, PRIOR_SHARE, RATE, run};
 use bevy_discon::train::texture_loss::TextureLossOptions;
 use clap::{Parser, ValueEnum};
 use std::path::PathBuf;
@@ -16,16 +17,6 @@ enum Preset {
     Small,
     /// For tests.
     Tiny,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum DeviceChoice {
-    /// The processor.
-    Cpu,
-    /// Any graphics card (a build with the feature `train-wgpu`).
-    Gpu,
-    /// An NVIDIA card (a build with the feature `train-torch`).
-    Cuda,
 }
 
 /// Trains a texture model from folders of pictures (CLASS/NAME.jpg). Can be stopped at any time and run again.
@@ -56,9 +47,9 @@ struct Arguments {
     /// Worker threads; as many as the machine has if 0.
     #[arg(long, default_value_t = 0)]
     threads: usize,
-    /// Where the generators are trained.
+    /// Where decoder and generators are trained.
     #[arg(long, value_enum, default_value = "cpu")]
-    device: DeviceChoice,
+    device: TrainingDevice,
     /// Textures of 8x8 tokens in a step of the generators, a multiple of 16; a card wants 512 or more.
     #[arg(long, default_value_t = SMALL_BATCH.0)]
     batch: usize,
@@ -108,21 +99,17 @@ impl Arguments {
         if !(self.minutes > 0.0 && self.minutes.is_finite()) {
             return Err(format!("`--minutes` is {}, expected a positive number", self.minutes));
         }
-        if !(0.01..=0.99).contains(&self.tokenizer_share) {
-            return Err(format!("`--tokenizer-share` is {}, expected 0.01 to 0.99", self.tokenizer_share));
-        }
         let decoder_share = self.decoder_share.unwrap_or(if self.start.is_some() { 0.0 } else { DECODER_SHARE });
-        if !(0.0..=0.9).contains(&decoder_share) {
-            return Err(format!("`--decoder-share` is {decoder_share}, expected 0 to 0.9"));
-        }
-        if !(0.0..=1.0).contains(&self.prior_share) {
-            return Err(format!("`--prior-share` is {}, expected 0 to 1", self.prior_share));
-        }
-        if !(0.0..=4.0).contains(&self.texture_share) {
-            return Err(format!("`--texture-share` is {}, expected 0 to 4", self.texture_share));
-        }
-        if !(0.0..=1.0).contains(&self.texture_from) {
-            return Err(format!("`--texture-from` is {}, expected 0 to 1", self.texture_from));
+        for (option, found, low, high) in [
+            ("tokenizer-share", self.tokenizer_share, 0.01, 0.99),
+            ("decoder-share", decoder_share, 0.0, 0.9),
+            ("prior-share", self.prior_share, 0.0, 1.0),
+            ("texture-share", f64::from(self.texture_share), 0.0, 4.0),
+            ("texture-from", self.texture_from, 0.0, 1.0),
+        ] {
+            if !(low..=high).contains(&found) {
+                return Err(format!("`--{option}` is {found}, expected {low} to {high}"));
+            }
         }
         if !(self.rate > 0.0 && self.rate <= 0.1) {
             return Err(format!("`--rate` is {}, expected more than 0 and at most 0.1", self.rate));
@@ -151,11 +138,7 @@ impl Arguments {
             start: self.start,
             seed: self.seed,
             threads,
-            device: match self.device {
-                DeviceChoice::Cpu => TrainingDevice::Cpu,
-                DeviceChoice::Gpu => TrainingDevice::Gpu,
-                DeviceChoice::Cuda => TrainingDevice::Cuda,
-            },
+            device: self.device,
             batch: self.batch,
             seconds_per_step: None,
             stop_after: None,

@@ -10,12 +10,13 @@ use super::latents::{Latents, pixels_of};
 use super::learner::Learner;
 use super::pace::Pace;
 use super::params::{AdamW, ParamSet, learning_rate};
+use super::picture_check::{check, check_crops};
 use super::rng::Rng;
 use super::run::Session;
 use super::shares::Shares;
 use super::stage::{Stage, Task};
-use super::texture_loss::{Bands, INNER, SIDE, compared, inner};
-use super::tokenizer::{Mean, check, check_crops, rate_of};
+use super::texture_loss::{Bands, INNER, SIDE, compared, inner, items, picture};
+use super::tokenizer::{Mean, rate_of};
 use crate::model::{Grid, Wrap};
 use std::sync::{Mutex, PoisonError};
 
@@ -23,8 +24,6 @@ use std::sync::{Mutex, PoisonError};
 pub const STAGE: &str = "decoder";
 /// Its parameters.
 pub const PREFIXES: &[&str] = &["tokenizer.decoder."];
-/// Windows in a part of a step of 16 textures.
-const ITEMS: usize = 6;
 /// Highest learning rate.
 const PEAK_RATE: f32 = 3e-4;
 /// Weight of the square error of pixels beside the distance of patches.
@@ -54,7 +53,7 @@ impl Stage for Decoder {
             parameter.rate = rate_of(&parameter.name);
         }
         let ranges = latents.ranges(session.data.textures.len());
-        let items = ITEMS * session.options.scale().min(8);
+        let items = items(session);
         let inputs = |step: u64, share: usize| {
             draw(session, latents, &ranges, &mut Rng::new(&[session.options.seed, 0xdec0, step, share as u64]), items)
         };
@@ -140,7 +139,7 @@ fn loss<L: Learner>(session: &Session, ops: &mut L, bands: &Bands, windows: &Win
     let relative = ops.constant(&windows.relative, [grid.rows(), windows.relative.len() / grid.rows()]);
     let styles = ops.constant(&windows.styles, [items, windows.styles.len() / items]);
     let latents = ops.denormalise(&relative, &styles);
-    let found = super::texture_loss::picture(ops, &session.model, &latents, grid);
+    let found = picture(ops, &session.model, &latents, grid);
     let real = ops.constant(&windows.pixels, [windows.pixels.len() / 3, 3]);
     let (loss, distance) = bands.distance(ops, &found, &real, compared(grid));
     let anchor = ops.weighted_square_error(&found, &windows.pixels, &[ANCHOR / 3.0; 3]);

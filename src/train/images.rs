@@ -38,10 +38,15 @@ impl Version {
 
     /// A rectangle as values -1..1, from a corner, mirrored if asked; positions wrap around.
     pub fn crop(&self, at: (usize, usize), side: usize, flip: Flip) -> Vec<f32> {
+        self.part(at, side, flip, (0, 0), side)
+    }
+
+    /// A square of such a rectangle of `whole` pixels, by its corner there; it goes on at the opposite border.
+    pub fn part(&self, at: (usize, usize), whole: usize, flip: Flip, corner: (usize, usize), side: usize) -> Vec<f32> {
         let mut values = Vec::with_capacity(side * side * 3);
         for y in 0..side {
             for x in 0..side {
-                let (sy, sx) = flip.source(y, x, side);
+                let (sy, sx) = flip.source((corner.0 + y) % whole, (corner.1 + x) % whole, whole);
                 let index = ((at.0 + sy) % self.side * self.side + (at.1 + sx) % self.side) * 3;
                 values.extend(self.pixels[index..index + 3].iter().map(|byte| f32::from(*byte) / 127.5 - 1.0));
             }

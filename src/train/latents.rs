@@ -246,9 +246,7 @@ pub fn decode(session: &Session, ops: &mut TrainOps, relative: &[f32], style: &[
 pub fn pixels_of(data: &Dataset, grid: &TokenGrid, corner: (usize, usize), side: usize) -> Vec<f32> {
     let version = &data.textures[grid.texture].versions[grid.version];
     let (start, whole) = window(version, grid.flip, grid.texture);
-    let all = version.crop(start, whole, grid.flip);
-    let places = (0..side * side).map(|at| ((corner.0 + at / side) % whole, (corner.1 + at % side) % whole));
-    places.flat_map(|(y, x)| [0, 1, 2].map(|channel| all[(y * whole + x) * 3 + channel])).collect()
+    version.part(start, whole, grid.flip, corner, side)
 }
 
 impl Latents {

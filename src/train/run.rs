@@ -5,6 +5,7 @@ use super::continuous::Continuous;
 use super::corruption::Corruption;
 use super::dataset::{DataOptions, Dataset};
 use super::decoder::{self, Decoder};
+use super::device::TrainingDevice;
 use super::files::{create_folder, lock_folder, write_atomically};
 use super::metrics::{Metrics, progress_bar};
 use super::ops::TrainOps;
@@ -30,29 +31,6 @@ pub const PRIOR_SHARE: f64 = 0.3;
 
 /// Default of the continuous model's highest learning rate.
 pub const RATE: f32 = 1e-3;
-
-/// Where the generators are trained; tokenizer and codebook are trained by burn, on the processor or by its wgpu backend.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TrainingDevice {
-    /// The processor.
-    #[default]
-    Cpu,
-    /// Any graphics card, by burn's wgpu backend (feature `train-wgpu`).
-    Gpu,
-    /// An NVIDIA card, by libtorch (feature `train-torch`).
-    Cuda,
-}
-
-impl TrainingDevice {
-    /// Threads that make inputs ahead, of `threads`. On the processor, those that compute the steps have no time to
-    /// spare.
-    pub fn threads_ahead(self, threads: usize) -> usize {
-        match self {
-            Self::Cpu => 0,
-            Self::Gpu | Self::Cuda => threads,
-        }
-    }
-}
 
 /// What to train.
 #[derive(Clone, Debug)]
@@ -166,7 +144,7 @@ impl Session {
     }
 
     fn prepare(mut options: Options, data: Arc<Dataset>, lock: File) -> Result<Self, TrainError> {
-        let device = device(options.device)?;
+        let device = options.device.of_burn()?;
         let folder = options.out.join("work");
         options.config.classes.clone_from(&data.classes);
         keep_config(&folder.join("config.ron"), &options)?;
@@ -254,22 +232,6 @@ fn keep_config(path: &Path, options: &Options) -> Result<(), TrainError> {
         found: differs.0.trim().into(),
         expected: differs.1.trim().into(),
     })
-}
-
-/// burn's device.
-fn device(device: TrainingDevice) -> Result<Device, TrainError> {
-    let missing = |found: &str, feature: &str| TrainError::Option {
-        option: "--device".into(),
-        found: found.into(),
-        expected: format!("cpu, or a build with the feature `{feature}`"),
-    };
-    match device {
-        TrainingDevice::Gpu if !cfg!(feature = "train-wgpu") => Err(missing("gpu", "train-wgpu")),
-        TrainingDevice::Cuda if !cfg!(feature = "train-torch") => Err(missing("cuda", "train-torch")),
-        #[cfg(feature = "train-wgpu")]
-        TrainingDevice::Gpu => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
-        _ => Ok(Device::flex()),
-    }
 }
 
 /// Trains all stages, going on where an earlier run into the same folder ended.

@@ -1,10 +1,11 @@
 //! Where a generator's stage is trained: on the graphics card, or on the processor.
 
 use super::TrainError;
+use super::device::TrainingDevice;
 use super::latents::Latents;
 use super::learner::Learner;
 use super::ops::TrainOps;
-use super::run::{Session, TrainingDevice};
+use super::run::Session;
 use super::tape::{Products, TapeOps};
 use super::texture_loss::with_bands;
 

@@ -51,6 +51,11 @@ const MARGIN: usize = 1;
 /// Side in pixels of what is compared.
 pub(super) const INNER: usize = (SIDE - 2 * MARGIN) * TOKEN_PIXELS;
 
+/// Textures in a part of a step.
+pub(super) fn items(session: &Session) -> usize {
+    (ITEMS * session.options.scale()).min(MAX_ITEMS)
+}
+
 /// The sampled textures of a run.
 pub struct TextureLoss<'a> {
     session: &'a Session,
@@ -110,8 +115,7 @@ impl<'a> TextureLoss<'a> {
         let recipe = Recipe::new(session.model.config.classes[0].clone());
         let steps = flow_steps(recipe.flow_steps, START);
         let step = steps.last().copied().unwrap_or(FlowStep { time: 0.0, weight: 1.0, previous_weight: 0.0 });
-        let items = (ITEMS * session.options.scale()).min(MAX_ITEMS);
-        Ok(Self { session, pool, items, bands, step })
+        Ok(Self { session, pool, items: items(session), bands, step })
     }
 
     /// Gradients for the parameters of `set`.

@@ -7,7 +7,7 @@ mod learner;
 mod ops;
 
 use super::TrainError;
-use super::ops::{LayoutTables, layout_tables};
+use super::layout_tables::{LayoutTables, layout_tables};
 use crate::model::{AttentionLayout, Grid, ParamId};
 use std::collections::HashMap;
 use tch::{Device, Kind, Tensor};
