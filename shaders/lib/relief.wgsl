@@ -19,10 +19,18 @@ struct Params {
 @group(0) @binding(1) var picture: texture_2d<f32>;
 @group(0) @binding(2) var map: texture_storage_2d<rgba8unorm, write>;
 
+// The rest of a division by size, at least 0. Drivers give anything for `%` of a negative number: SPIR-V for Vulkan
+// leaves it undefined.
+fn floor_mod(at: vec2<i32>, size: vec2<i32>) -> vec2<i32> {
+    let negative = at < vec2(0);
+    let rest = vec2<i32>(vec2<u32>(select(at, -1 - at, negative)) % vec2<u32>(size));
+    return select(rest, size - 1 - rest, negative);
+}
+
 // Pixel that stands for one outside of the picture: on the opposite side, or the nearest.
 fn inside(at: vec2<i32>) -> vec2<i32> {
     let size = vec2<i32>(i32(params.width), i32(params.height));
-    let around = ((at % size) + size) % size;
+    let around = floor_mod(at, size);
     let nearest = clamp(at, vec2(0), size - 1);
     return select(nearest, around, vec2(params.wrap_x, params.wrap_y) == vec2(1u));
 }

@@ -33,10 +33,18 @@ struct LayerSettings {
 @group(#{MATERIAL_BIND_GROUP}) @binding(102) var layer_sampler: sampler;
 @group(#{MATERIAL_BIND_GROUP}) @binding(103) var map: texture_2d<u32>;
 
+// The rest of a division by size, at least 0. Drivers give anything for `%` of a negative number: SPIR-V for Vulkan
+// leaves it undefined.
+fn floor_mod(at: vec2<i32>, size: vec2<i32>) -> vec2<i32> {
+    let negative = at < vec2(0);
+    let rest = vec2<i32>(vec2<u32>(select(at, -1 - at, negative)) % vec2<u32>(size));
+    return select(rest, size - 1 - rest, negative);
+}
+
 // The layer of a cell, or -1.
 fn layer_of(cell: vec2<i32>) -> i32 {
     let size = vec2<i32>(textureDimensions(map));
-    let texel = textureLoad(map, ((cell % size) + size) % size, 0);
+    let texel = textureLoad(map, floor_mod(cell, size), 0);
     if settings.streamed == 0u {
         return i32(texel.r);
     }
