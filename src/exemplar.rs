@@ -143,16 +143,23 @@ impl Exemplar {
 /// The token of each row of style-relative latents.
 fn nearest_centres(model: &Model, relative: &[f32]) -> Vec<u32> {
     let width = model.discon.config.tokenizer.latent_width;
-    let centres = model.weights.get(model.discon.codebook.centres);
+    let codes = model.discon.config.codes();
+    let (first, second) = model.weights.get(model.discon.codebook.centres).split_at(codes.first * width);
     let importance = model.weights.get(model.discon.codebook.importance);
     let distance = |row: &[f32], centre: &[f32]| -> f32 {
         row.iter().zip(centre).zip(importance).map(|((a, b), weight)| weight * (a - b) * (a - b)).sum()
     };
+    let nearest = |row: &[f32], centres: &[f32]| {
+        let distances = centres.chunks_exact(width).map(|centre| distance(row, centre)).enumerate();
+        distances.min_by(|(_, a), (_, b)| a.total_cmp(b)).map_or(0, |(code, _)| code)
+    };
     relative
         .chunks_exact(width)
         .map(|row| {
-            let distances = centres.chunks_exact(width).map(|centre| distance(row, centre));
-            distances.enumerate().min_by(|(_, a), (_, b)| a.total_cmp(b)).map_or(0, |(token, _)| token as u32)
+            let code = nearest(row, first);
+            let centre = &first[code * width..(code + 1) * width];
+            let left: Vec<f32> = row.iter().zip(centre).map(|(value, centre)| value - centre).collect();
+            codes.join(code as u32, nearest(&left, second) as u32)
         })
         .collect()
 }

@@ -9,7 +9,7 @@ mod maps;
 use bevy_discon::gpu::{Gpu, GpuWeights, JobSlot, Kernel, KernelKey, KernelVariant, Pipelines, Recorder};
 use bevy_discon::model::layers::{Conv, Linear, Norm};
 use bevy_discon::model::{
-    Activation, AttentionLayout, Grid, Init, Model, ModelConfig, Ops, ParamId, ParamTable, Role, Weights, Wrap,
+    Activation, AttentionLayout, Codes, Grid, Init, Model, ModelConfig, Ops, ParamId, ParamTable, Role, Weights, Wrap,
 };
 use bevy_discon::reference::CpuOps;
 use bevy_discon::sampling::{FlowStep, ItemInputs, JobInputs, Plan, PlanShape, SampleOps, Stage};
@@ -348,17 +348,19 @@ fn norms_and_gates_equal_the_reference() {
 
 struct EmbedCase {
     width: usize,
+    codes: Codes,
     table: ParamId,
 }
 
 impl Case for EmbedCase {
     fn declare(&mut self, table: &mut ParamTable) {
-        self.table = table.add("table", [65, self.width], Init::Zeros, Role::Table);
+        let rows = self.codes.rows_with_mask().max(65 / self.codes.second);
+        self.table = table.add("table", [rows, self.width], Init::Zeros, Role::Table);
     }
 
     fn run<O: SampleOps>(&self, ops: &mut O) -> O::Tensor {
         let tokens = ops.token_grid();
-        let x = ops.embed(self.table, &tokens);
+        let x = ops.embed(self.table, &tokens, self.codes);
         let positions = ops.positions(Stage::Latents, 4..15);
         let gathered = ops.gather(&x, &positions, 1);
         // The same rows by way of tokens_at, some of them forgotten before.
@@ -366,7 +368,7 @@ impl Case for EmbedCase {
         let given = ops.positions(Stage::Lists, 2..5);
         ops.reopen(&some, &given);
         let tokens = ops.tokens_at(&positions);
-        let x = ops.embed(self.table, &tokens);
+        let x = ops.embed(self.table, &tokens, self.codes);
         ops.join_segments(&gathered, &x, 1)
     }
 }
@@ -374,12 +376,10 @@ impl Case for EmbedCase {
 #[test]
 fn row_movements_equal_the_reference_exactly() {
     let Some(bench) = Bench::get() else { return };
-    for width in [8, 24, 50] {
-        bench.check(
-            &format!("embed, gather, reopen and tokens_at {width}"),
-            0.0,
-            EmbedCase { width, table: ParamId(0) },
-        );
+    let two = Codes { first: 13, second: 5 };
+    for (width, codes) in [(8, Codes::single(64)), (24, two), (50, Codes::single(64)), (50, two)] {
+        let name = format!("embed of {codes:?}, gather, reopen and tokens_at {width}");
+        bench.check(&name, 0.0, EmbedCase { width, codes, table: ParamId(0) });
     }
     case!(bench, "gather of two items", 0.0, |ops| {
         let x = input(ops, 1, [70, 9]);
@@ -466,7 +466,7 @@ fn sampling_equals_the_reference() {
 }
 
 struct TokenCase {
-    codebook_size: usize,
+    codes: Codes,
     guided: bool,
     scale: f32,
     temperature: f32,
@@ -475,7 +475,7 @@ struct TokenCase {
 
 impl Case for TokenCase {
     fn declare(&mut self, table: &mut ParamTable) {
-        self.table = table.add("table", [self.codebook_size.max(65), 8], Init::Zeros, Role::Table);
+        self.table = table.add("table", [self.codes.tokens().max(65), 8], Init::Zeros, Role::Table);
     }
 
     fn temperature(&self) -> f32 {
@@ -485,30 +485,35 @@ impl Case for TokenCase {
     fn run<O: SampleOps>(&self, ops: &mut O) -> O::Tensor {
         let positions = ops.positions(Stage::Tokens, 2..33);
         let rows = if self.guided { 62 } else { 31 };
-        let values = common::numbers(6, rows * self.codebook_size);
+        let values = common::numbers(6, rows * self.codes.rows());
         // Few different values, so that at temperature 0 the largest one stands several times.
         let values: Vec<f32> = values.iter().map(|value| (self.scale * value).round()).collect();
-        let logits = ops.constant(&values, [rows, self.codebook_size]);
-        ops.sample_tokens(&logits, &positions, self.guided, 0);
+        let logits = ops.constant(&values, [rows, self.codes.rows()]);
+        ops.sample_tokens(&logits, &positions, self.codes, self.guided, 0);
         // Each token has a different row, so equal rows are equal tokens.
         let tokens = ops.token_grid();
-        ops.embed(self.table, &tokens)
+        ops.embed(self.table, &tokens, Codes::single(self.codes.tokens()))
     }
 }
 
 #[test]
 fn sampled_tokens_equal_the_reference() {
     let Some(bench) = Bench::get() else { return };
-    for (codebook_size, guided, scale, temperature) in [
-        (64, false, 2.0, 0.9),
-        (1024, true, 5.0, 0.9),
-        (16, true, 0.0, 0.9),
-        (80, false, 0.0, 0.9),
-        (208, false, 3.0, 0.0),
-        (1024, true, 3.0, 0.0),
+    for (first, second, guided, scale, temperature) in [
+        (64, 1, false, 2.0, 0.9),
+        (1024, 1, true, 5.0, 0.9),
+        (16, 1, true, 0.0, 0.9),
+        (80, 1, false, 0.0, 0.9),
+        (208, 1, false, 3.0, 0.0),
+        (1024, 1, true, 3.0, 0.0),
+        (16, 16, false, 2.0, 0.9),
+        (80, 48, true, 3.0, 0.0),
+        (48, 208, true, 0.0, 0.9),
     ] {
-        let case = TokenCase { codebook_size, guided, scale, temperature, table: ParamId(0) };
-        let name = format!("sample_tokens of {codebook_size}, guided {guided}, {scale}, temperature {temperature}");
+        let codes = Codes { first, second };
+        let case = TokenCase { codes, guided, scale, temperature, table: ParamId(0) };
+        let name =
+            format!("sample_tokens of {first} and {second}, guided {guided}, {scale}, temperature {temperature}");
         bench.check(&name, 0.0, case);
     }
 }

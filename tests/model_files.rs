@@ -133,6 +133,8 @@ fn a_configuration_with_an_absurd_size_is_refused_before_anything_is_allocated()
     for (from, to, field) in [
         ("latent_width: 16", "latent_width: 17", "tokenizer.latent_width"),
         ("codebook_size: 64", "codebook_size: 4000000000", "tokenizer.codebook_size"),
+        ("second_codes: 1", "second_codes: 24", "tokenizer.second_codes"),
+        ("second_codes: 1", "second_codes: 1040", "tokenizer.second_codes"),
         ("depth: 2", "depth: 100000", "prior.depth"),
         ("heads: 2", "heads: 3", "prior.heads"),
         ("\"moss\"", "\"brick\"", "classes[1]"),

@@ -11,7 +11,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 fn model(fusion: Fusion) -> Model {
-    let config = ModelConfig { fusion, ..ModelConfig::tiny(&["brick", "moss"]) };
+    model_of_codes(fusion, 1)
+}
+
+fn model_of_codes(fusion: Fusion, second_codes: usize) -> Model {
+    let mut config = ModelConfig { fusion, ..ModelConfig::tiny(&["brick", "moss"]) };
+    config.tokenizer.second_codes = second_codes;
     let mut model = Model::new(&config, None, 1).expect("the tiny preset is valid");
     common::randomise(&mut model);
     // Class indices are no random numbers.
@@ -65,13 +70,13 @@ fn assert_taps_equal(label: &str, expected: &[(String, CpuTensor)], found: &[(St
 #[test]
 fn generations_equal_the_reference_tap_by_tap() {
     let Some(mut gpu) = common::gpu() else { return };
-    for (fusion, tiling, guidance, size) in [
-        (Fusion::InPlace, Tiling::Both, 1.5, (96, 64)),
-        (Fusion::InPlace, Tiling::X, 1.0, (80, 144)),
-        (Fusion::Prefix, Tiling::Y, 3.0, (64, 112)),
-        (Fusion::Prefix, Tiling::None, 1.5, (128, 64)),
+    for (fusion, second_codes, tiling, guidance, size) in [
+        (Fusion::InPlace, 1, Tiling::Both, 1.5, (96, 64)),
+        (Fusion::InPlace, 16, Tiling::X, 1.0, (80, 144)),
+        (Fusion::Prefix, 48, Tiling::Y, 3.0, (64, 112)),
+        (Fusion::Prefix, 1, Tiling::None, 1.5, (128, 64)),
     ] {
-        let model = model(fusion);
+        let model = model_of_codes(fusion, second_codes);
         let plan = plan(&model, &Recipe { tiling, guidance, ..recipe(size.0, size.1) }).expect("the recipe is valid");
         let mut cpu = CpuOps::for_job(&model, &plan).record_taps();
         for step in &plan.shape.steps {

@@ -3,8 +3,8 @@
 
 use bevy_discon::model::layers::{Conv, Linear, Norm};
 use bevy_discon::model::{
-    Activation, AttentionLayout, Discon, Fusion, Grid, HeadConfig, HeadMixing, Init, ModelConfig, Ops, ParamId,
-    ParamTable, Role, Weights, Wrap,
+    Activation, AttentionLayout, Codes, Discon, Fusion, Grid, HeadConfig, HeadMixing, Init, ModelConfig, Ops, ParamId,
+    ParamTable, Role, TokenizerConfig, Weights, Wrap,
 };
 use bevy_discon::train::learner::Learner;
 use bevy_discon::train::ops::TrainOps;
@@ -258,8 +258,13 @@ fn row_moves_agree() {
     });
     compare!("embed and gather", table, |ops| {
         let (tokens, rows) = (ops.indices(&[1, 0, 1, 1]), ops.indices(&[1, 0, 1]));
-        let x = ops.embed(y, &tokens);
+        let x = ops.embed(y, &tokens, Codes::single(2));
         ops.gather(&x, &rows, 2)
+    });
+    compare!("embed of two codes", table, |ops| {
+        // Three first codes, the mask token's row, and 28 second codes.
+        let tokens = ops.indices(&[0, 83, 84, 29, 29, 57]);
+        ops.embed(x, &tokens, Codes { first: 3, second: 28 })
     });
     compare!("segments", table, |ops| {
         let x = ops.input(x);
@@ -288,9 +293,9 @@ fn step<E: Executor>(mut ops: E, model: &Discon, table: &ParamTable, grid: Grid)
     let set = ParamSet::new(table, &weights, &["prior.", "mar.", "head."]);
     set.upload(&mut ops, |_| true);
     let rows = grid.rows();
-    let tokens: Vec<u32> = (0..rows as u32).map(|row| row * 7 % 65).collect();
+    let tokens: Vec<u32> = (0..rows as u32).map(|row| row * 7 % (config.mask_token() + 1)).collect();
     let hidden: Vec<u32> = (0..rows as u32).filter(|row| row % 3 != 1).collect();
-    let targets: Vec<u32> = hidden.iter().map(|row| row * 11 % 64).collect();
+    let targets: Vec<u32> = hidden.iter().map(|row| row * 11 % config.mask_token()).collect();
     let indices = ops.indices(&tokens);
     let condition = ops.constant(&random(2 * config.condition_width(), 2), [2, config.condition_width()]);
     let context = ops.constant(&random(rows * config.context_width(), 3), [rows, config.context_width()]);
@@ -300,7 +305,7 @@ fn step<E: Executor>(mut ops: E, model: &Discon, table: &ParamTable, grid: Grid)
     let x = ops.constant(&random(flowing.len() * width, 4), [flowing.len(), width]);
     let times = ops.constant(&random(flowing.len() * 32, 5), [flowing.len(), 32]);
     let logits = model.prior.forward(&mut ops, &indices, &condition, grid, None);
-    let (entropy, right) = ops.cross_entropy(&logits, &hidden, &targets);
+    let (entropy, right) = ops.cross_entropy(&logits, &hidden, &targets, config.codes());
     let mut found = vec![("entropy and right".to_string(), vec![ops.value(&entropy), right])];
     let mut gradients = Vec::new();
     ops.gradients(&set, &entropy, &mut gradients);
@@ -325,9 +330,13 @@ fn step<E: Executor>(mut ops: E, model: &Discon, table: &ParamTable, grid: Grid)
 fn whole_steps_agree() {
     let tiny = ModelConfig::tiny(&["a", "b"]);
     let alone = HeadConfig { mixing: HeadMixing::Alone, local: None, ..tiny.head.clone() };
-    for config in
-        [tiny.clone(), ModelConfig { fusion: Fusion::Prefix, ..tiny.clone() }, ModelConfig { head: alone, ..tiny }]
-    {
+    let two_codes = TokenizerConfig { codebook_size: 16, second_codes: 16, ..tiny.tokenizer.clone() };
+    for config in [
+        tiny.clone(),
+        ModelConfig { fusion: Fusion::Prefix, ..tiny.clone() },
+        ModelConfig { tokenizer: two_codes, ..tiny.clone() },
+        ModelConfig { head: alone, ..tiny },
+    ] {
         let (model, table) = Discon::declare(&config).expect("the preset is valid");
         for wrap in [Wrap::NONE, Wrap::BOTH] {
             let grid = Grid { items: 2, height: 8, width: 8, wrap };

@@ -3,7 +3,8 @@
 
 use bevy_discon::model::layers::{Conv, Linear, Norm};
 use bevy_discon::model::{
-    Activation, AttentionLayout, Discon, Grid, Init, Model, ModelConfig, Ops, ParamId, ParamTable, Role, Weights, Wrap,
+    Activation, AttentionLayout, Codes, Discon, Grid, Init, Model, ModelConfig, Ops, ParamId, ParamTable, Role,
+    Weights, Wrap,
 };
 use bevy_discon::reference::CpuOps;
 use bevy_discon::train::batches::{SMALL_BATCH, Source, Split};
@@ -134,7 +135,11 @@ fn gradients_of_row_moves() {
     });
     check_gradients("embed", &table, |ops| {
         let rows = ops.indices(&[1, 0, 1, 1]);
-        ops.embed(y, &rows)
+        ops.embed(y, &rows, Codes::single(2))
+    });
+    check_gradients("embed of two codes", &table, |ops| {
+        let rows = ops.indices(&[0, 83, 84, 29, 29, 57]);
+        ops.embed(x, &rows, Codes { first: 3, second: 28 })
     });
     check_gradients("gather", &table, |ops| {
         let rows = ops.indices(&[3, 15, 3]);

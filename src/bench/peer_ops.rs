@@ -2,7 +2,7 @@
 //! random numbers come from the same counters as everywhere.
 
 use crate::model::layers::{Conv, Linear, Norm};
-use crate::model::{Activation, AttentionLayout, Grid, Model, Ops, ParamId};
+use crate::model::{Activation, AttentionLayout, Codes, Grid, Model, Ops, ParamId};
 use crate::reference::sample;
 use crate::sampling::flow::start_spread;
 use crate::sampling::{FlowStep, ItemInputs, JobInputs, LatentState, SampleOps, Stage};
@@ -135,8 +135,8 @@ impl Ops for PeerOps<'_> {
         self.inner.attention(query_key_value, bias, layout)
     }
 
-    fn embed(&mut self, table: ParamId, indices: &Places) -> Tensor<2> {
-        self.inner.embed(table, &indices.device)
+    fn embed(&mut self, table: ParamId, tokens: &Places, codes: Codes) -> Tensor<2> {
+        self.inner.embed(table, &tokens.device, codes)
     }
 
     fn broadcast_sum(&mut self, x: &Tensor<2>, y: &Tensor<2>, rows: usize) -> Tensor<2> {
@@ -207,12 +207,12 @@ impl SampleOps for PeerOps<'_> {
         self.places(order[range.start as usize..range.end as usize].to_vec())
     }
 
-    fn sample_tokens(&mut self, logits: &Tensor<2>, positions: &Places, guided: bool, pass: u32) {
+    fn sample_tokens(&mut self, logits: &Tensor<2>, positions: &Places, codes: Codes, guided: bool, pass: u32) {
         let logits = values(logits.clone());
         let (first, second) = logits.split_at(if guided { logits.len() / 2 } else { logits.len() });
         let keys = self.keys(&positions.host, pass);
         let other = guided.then_some(second);
-        let tokens = sample::sample_tokens(first, other, &keys, &self.items(&positions.host));
+        let tokens = sample::sample_tokens(first, other, &keys, &self.items(&positions.host), codes);
         for (position, token) in positions.host.iter().zip(tokens) {
             self.state.tokens[*position as usize] = token;
         }

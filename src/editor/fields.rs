@@ -27,7 +27,7 @@ pub fn classes(ui: &mut egui::Ui, state: &mut EditorState) {
 
 /// All other fields but the tokens.
 pub fn fields(ui: &mut egui::Ui, state: &mut EditorState) {
-    let (_, styles) = state.codebook_and_styles();
+    let (_, styles) = state.tokens_and_styles();
     let recipe = &mut state.recipe;
     ui.add_space(6.0);
     ui.label(RichText::new("Recipe").strong());

@@ -19,7 +19,7 @@ pub fn painter(ui: &mut egui::Ui, state: &mut EditorState) {
         if ui.add_enabled(state.recipe.tokens.is_some(), Button::new("Forget")).clicked() {
             state.recipe.tokens = None;
         }
-        let last = state.codebook_and_styles().0.saturating_sub(1);
+        let last = state.tokens_and_styles().0.saturating_sub(1);
         let label = ui.label("brush");
         ui.add(DragValue::new(&mut state.brush).range(0..=last)).labelled_by(label.id);
     });

@@ -161,11 +161,11 @@ impl EditorState {
         self.model.as_ref().map_or(&[], |model| &model.discon.config.classes)
     }
 
-    /// Entries of the codebook, and rows of the style bank.
-    pub fn codebook_and_styles(&self) -> (u16, u32) {
+    /// Number of tokens, and rows of the style bank.
+    pub fn tokens_and_styles(&self) -> (u16, u32) {
         let config = self.model.as_ref().map(|model| &model.discon.config);
-        let codebook = config.map_or(0, |config| config.tokenizer.codebook_size);
-        (u16::try_from(codebook).unwrap_or(u16::MAX), config.map_or(0, |config| config.styles as u32))
+        let tokens = config.map_or(0, |config| config.mask_token());
+        (u16::try_from(tokens).unwrap_or(u16::MAX), config.map_or(0, |config| config.styles as u32))
     }
 
     /// Why the recipe cannot be generated.

@@ -41,7 +41,7 @@ pub fn generate(model: &Model, plan: &Plan, detail: Detail) -> Sample {
     }
     sample_tokens(&mut ops, model, plan);
     let tokens = ops.tokens.clone();
-    let latents = ops.embed(model.discon.codebook.centres, &tokens);
+    let latents = ops.embed(model.discon.codebook.centres, &tokens, model.discon.config.codes());
     decode_latents(&mut ops, model, plan, latents)
 }
 

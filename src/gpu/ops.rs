@@ -4,7 +4,7 @@ use super::kernel::{BLOCK_COLUMNS, Kernel, KernelKey, KernelVariant, LANE_QUERIE
 use super::recorder::{Recorder, Work};
 use super::recording::{BufferRef, GpuIndices, GpuTensor, StateBuffer};
 use crate::model::layers::{Conv, Linear, Norm};
-use crate::model::{Activation, AttentionLayout, Grid, Ops, ParamId};
+use crate::model::{Activation, AttentionLayout, Codes, Grid, Ops, ParamId};
 
 impl Ops for Recorder<'_> {
     type Tensor = GpuTensor;
@@ -118,13 +118,13 @@ impl Ops for Recorder<'_> {
         y
     }
 
-    fn embed(&mut self, table: ParamId, indices: &GpuIndices) -> GpuTensor {
+    fn embed(&mut self, table: ParamId, tokens: &GpuIndices, codes: Codes) -> GpuTensor {
         let [entries, width] = self.model.table.spec(table).shape;
-        let y = self.output(indices.len, width);
+        let y = self.output(tokens.len, width);
         let pairs = width / 2;
-        let params = words([indices.len * pairs, pairs, indices.start, entries]);
-        let buffers = [BufferRef::Weight(table), indices.buffer, y.buffer];
-        self.dispatch(Kernel::Embed, &buffers, &params, Work::threads(indices.len * pairs, 2));
+        let params = words([tokens.len * pairs, pairs, tokens.start, entries, codes.second]);
+        let buffers = [BufferRef::Weight(table), tokens.buffer, y.buffer];
+        self.dispatch(Kernel::Embed, &buffers, &params, Work::threads(tokens.len * pairs, 2));
         y
     }
 

@@ -4,7 +4,7 @@ use super::kernel::Kernel;
 use super::ops::words;
 use super::recorder::{Recorder, Work};
 use super::recording::{BufferRef, GpuIndices, GpuTensor, StateBuffer};
-use crate::model::{Grid, Ops};
+use crate::model::{Codes, Grid, Ops};
 use crate::sampling::flow::start_spread;
 use crate::sampling::{FlowStep, SampleOps, Stage};
 use std::ops::Range;
@@ -52,9 +52,10 @@ impl SampleOps for Recorder<'_> {
         GpuIndices { buffer: BufferRef::State(order), start: range.start as usize, len: range.len() }
     }
 
-    fn sample_tokens(&mut self, logits: &GpuTensor, positions: &GpuIndices, guided: bool, pass: u32) {
+    fn sample_tokens(&mut self, logits: &GpuTensor, positions: &GpuIndices, codes: Codes, guided: bool, pass: u32) {
         let (keys, of_item) = (pass as usize * self.grid.rows(), self.grid.positions());
-        let params = words([positions.len, logits.shape[1], positions.start, guided.into(), keys, of_item]);
+        let Codes { first, second } = codes;
+        let params = words([positions.len, first, second, positions.start, guided.into(), keys, of_item]);
         let [keys, items, tokens] = [StateBuffer::Keys, StateBuffer::Items, StateBuffer::Tokens].map(BufferRef::State);
         let buffers = [logits.buffer, positions.buffer, keys, items, tokens];
         let work = Work { workgroups: words([positions.len, 1, 1]), flops: 0, values: logits.count() };

@@ -1,5 +1,6 @@
 //! Sizes of a model, as data: `config.ron` beside the weights.
 
+use super::codes::Codes;
 use serde::{Deserialize, Serialize};
 
 /// How the discrete tokens enter the continuous model.
@@ -19,8 +20,12 @@ pub enum Fusion {
 pub struct TokenizerConfig {
     /// Numbers per latent, `D`: one latent stands for 16x16 pixels. A multiple of 16.
     pub latent_width: usize,
-    /// Number of discrete tokens, `K`. A multiple of 16.
+    /// Number of first codes. A multiple of 16.
     pub codebook_size: usize,
+    /// Number of second codes, which say what of a latent the first code leaves; 1 for tokens of one code, else a multiple
+    /// of 16. There are `K = codebook_size * second_codes` different tokens, at most 65536.
+    #[serde(default = "one")]
+    pub second_codes: usize,
     /// Channels of the encoder at 1/4, 1/8 and 1/16 of the image's resolution; multiples of 8.
     pub encoder_widths: [usize; 3],
     /// Channels of the decoder at 1/16, 1/8 and 1/4 of the image's resolution; multiples of 16.
@@ -149,9 +154,14 @@ impl ModelConfig {
         self.tokenizer.latent_width + CONTEXT_EXTRA
     }
 
-    /// The index that stands for "not sampled yet" in a token grid.
+    /// The numbers of codes.
+    pub fn codes(&self) -> Codes {
+        Codes { first: self.tokenizer.codebook_size, second: self.tokenizer.second_codes }
+    }
+
+    /// The index that stands for "not sampled yet" in a token grid: the number of tokens.
     pub fn mask_token(&self) -> u32 {
-        self.tokenizer.codebook_size as u32
+        self.codes().tokens() as u32
     }
 
     /// Checks every size.
@@ -162,6 +172,10 @@ impl ModelConfig {
         let t = &self.tokenizer;
         multiple("tokenizer.latent_width", t.latent_width, 16)?;
         multiple("tokenizer.codebook_size", t.codebook_size, 16)?;
+        if t.second_codes != 1 {
+            multiple("tokenizer.second_codes", t.second_codes, 16)?;
+            in_range("tokenizer.second_codes", t.second_codes, 1, MAX_SIZE / t.codebook_size)?;
+        }
         for (index, width) in t.encoder_widths.iter().enumerate() {
             multiple(&format!("tokenizer.encoder_widths[{index}]"), *width, 8)?;
         }
@@ -225,6 +239,11 @@ impl LocalConfig {
         }
         Ok(())
     }
+}
+
+/// For configurations that say nothing.
+fn one() -> usize {
+    1
 }
 
 /// Attention kernels take heads of 8 to 64 columns.

@@ -5,11 +5,13 @@
 //! row of the style bank with the same number; it holds tokens alone, one for each 16x16 pixels, and no picture. The
 //! paper has no such bank; `sampling::quilt` says what is made of it.
 
+use super::codes::Codes;
 use super::config::{ConfigError, ModelConfig};
 use super::params::{Init, ParamId, ParamTable, Role};
 use super::weights::Weights;
+use std::ops::Range;
 
-/// Tokens that f16, the precision in which models are stored, can tell apart.
+/// Codes that f16, the precision in which models are stored, can tell apart.
 const MAX_CODES: usize = 2048;
 /// Most tokens along a side of a layout: as many as of a texture.
 const MAX_SIDE: usize = 64;
@@ -19,7 +21,8 @@ const SHAPE: usize = 3;
 /// Token grids, one for each style.
 #[derive(Clone, Debug)]
 pub struct LayoutBank {
-    /// `(1, layout_tokens)`: tokens of all grids, one after the other, each row-major.
+    /// `(1 or 2, layout_tokens)`: first codes of the tokens of all grids, one after the other, each row-major; then their
+    /// second codes, if they have some.
     pub tokens: ParamId,
     /// `(styles, 3)`: columns and rows of each grid, and 1 if it continues on the opposite side.
     pub shapes: ParamId,
@@ -43,7 +46,12 @@ impl LayoutBank {
     pub fn declare(table: &mut ParamTable, config: &ModelConfig) -> Option<Self> {
         (config.layout_tokens > 0).then(|| {
             table.scope("layouts", |table| Self {
-                tokens: table.add("tokens", [1, config.layout_tokens], Init::Zeros, Role::Host),
+                tokens: table.add(
+                    "tokens",
+                    [config.codes().columns().len(), config.layout_tokens],
+                    Init::Zeros,
+                    Role::Host,
+                ),
                 shapes: table.add("shapes", [config.styles, SHAPE], Init::Zeros, Role::Host),
             })
         })
@@ -59,9 +67,17 @@ impl LayoutBank {
         for (index, shape) in weights.get(self.shapes).chunks_exact(SHAPE).enumerate().take(style + 1) {
             let (Some(columns), Some(rows)) = (side(shape[0]), side(shape[1])) else { continue };
             if index == style {
-                let found = weights.get(self.tokens).get(start..start + columns * rows)?;
-                let tokens: Vec<u32> = found.iter().map(|token| *token as u32).collect();
-                let known = tokens.iter().all(|token| *token < config.mask_token());
+                let codes = config.codes();
+                let mut tokens = vec![0u32; columns * rows];
+                let mut known = true;
+                let kinds = weights.get(self.tokens).chunks_exact(config.layout_tokens);
+                for ((kind, found), columns) in kinds.enumerate().zip(codes.columns()) {
+                    let found = found.get(start..start + tokens.len())?;
+                    known &= found.iter().all(|code| (*code as usize) < columns.len());
+                    for (token, code) in tokens.iter_mut().zip(found) {
+                        *token = if kind == 0 { codes.join(*code as u32, 0) } else { *token + *code as u32 };
+                    }
+                }
                 return known.then_some(Layout { tokens, columns, rows, wraps: shape[2] > 0.5 });
             }
             start += columns * rows;
@@ -89,30 +105,49 @@ impl Layout {
 /// How much tokens differ in what shows.
 #[derive(Clone, Debug)]
 pub struct TokenDistances {
-    count: usize,
-    values: Vec<f32>,
+    codes: Codes,
+    /// Weighted inner products of all centres with each other, such that the mean distance of two tokens is 1.
+    products: Vec<f32>,
 }
 
 impl TokenDistances {
-    /// Distances of centres `(K, D)` with a weight for each of `D` channels, such that the mean over all pairs is 1.
-    pub fn new(centres: &[f32], weights: &[f32]) -> Self {
-        let count = centres.len() / weights.len().max(1);
-        let mut values = vec![0.0; count * count];
-        for (a, row) in centres.chunks_exact(weights.len()).enumerate() {
-            for (b, other) in centres.chunks_exact(weights.len()).enumerate().take(a) {
-                let parts = row.iter().zip(other).zip(weights);
-                let distance: f32 = parts.map(|((x, y), weight)| weight * (x - y) * (x - y)).sum();
-                (values[a * count + b], values[b * count + a]) = (distance, distance);
-            }
+    /// Distances of tokens of the given centres, [`Codes::rows`] rows of `D` channels with a weight each, such that the mean
+    /// over all pairs is 1.
+    pub fn new(centres: &[f32], weights: &[f32], codes: Codes) -> Self {
+        let width = weights.len().max(1);
+        let mut products: Vec<f32> = Vec::with_capacity(codes.rows() * codes.rows());
+        for row in centres.chunks_exact(width) {
+            let weighted: Vec<f32> = row.iter().zip(weights).map(|(value, weight)| value * weight).collect();
+            let product = |other: &[f32]| weighted.iter().zip(other).map(|(x, y)| x * y).sum::<f32>();
+            products.extend(centres.chunks_exact(width).map(product));
         }
-        let mean = values.iter().sum::<f32>() / values.len().max(1) as f32;
-        values.iter_mut().for_each(|value| *value /= mean.max(f32::MIN_POSITIVE));
-        Self { count, values }
+        // The mean squared distance of two draws is twice the variance, and codes of both kinds are drawn independently.
+        let variance = |range: Range<usize>| {
+            let part = &centres[range.start * width..range.end * width];
+            let count = range.len() as f32;
+            let of_channel = |(channel, weight): (usize, &f32)| {
+                let values = || part.iter().skip(channel).step_by(width);
+                let mean = values().sum::<f32>() / count;
+                weight * values().map(|value| (value - mean).powi(2)).sum::<f32>() / count
+            };
+            weights.iter().enumerate().map(of_channel).sum::<f32>()
+        };
+        let mean = 2.0 * codes.columns().into_iter().map(variance).sum::<f32>();
+        products.iter_mut().for_each(|value| *value /= mean.max(f32::MIN_POSITIVE));
+        Self { codes, products }
     }
 
     /// Distance of two tokens of the codebook.
     pub fn between(&self, a: u32, b: u32) -> f32 {
-        self.values[a as usize * self.count + b as usize]
+        let rows = self.codes.rows();
+        // Centres that are summed: signs tell those of `a` from those of `b`.
+        let parts = [(a, 1.0), (b, -1.0)].map(|(token, sign)| {
+            let (first, second) = self.codes.rows_of(token, rows);
+            [Some((first, sign)), second.map(|second| (second, sign))]
+        });
+        let parts = || parts.iter().flatten().flatten();
+        let product = |(i, x): &(usize, f32), (j, y): &(usize, f32)| x * y * self.products[i * rows + j];
+        parts().map(|part| parts().map(|other| product(part, other)).sum::<f32>()).sum::<f32>().max(0.0)
     }
 }
 
@@ -121,7 +156,7 @@ impl TokenDistances {
 /// # Errors
 /// A codebook whose tokens the file could not hold.
 pub(super) fn validate(config: &ModelConfig) -> Result<(), ConfigError> {
-    if config.layout_tokens == 0 || config.tokenizer.codebook_size <= MAX_CODES {
+    if config.layout_tokens == 0 || config.codes().first.max(config.codes().second) <= MAX_CODES {
         return Ok(());
     }
     Err(ConfigError {
@@ -160,6 +195,19 @@ mod tests {
     }
 
     #[test]
+    fn tokens_of_two_codes_lie_in_two_rows() {
+        let mut config = ModelConfig { styles: 1, layout_tokens: 4, ..ModelConfig::tiny(&["brick"]) };
+        config.tokenizer.second_codes = 16;
+        let mut model = Model::new(&config, None, 1).unwrap();
+        let bank = model.discon.layouts.clone().unwrap();
+        *model.weights.get_mut(bank.shapes) = vec![2.0, 2.0, 1.0];
+        *model.weights.get_mut(bank.tokens) = vec![0.0, 1.0, 2.0, 63.0, 15.0, 0.0, 1.0, 15.0];
+        assert_eq!(layout(&model, 0).map(|layout| layout.tokens), Some(vec![15, 16, 33, 1023]));
+        model.weights.get_mut(bank.tokens)[4] = 16.0;
+        assert_eq!(layout(&model, 0), None, "there are 16 second codes");
+    }
+
+    #[test]
     fn weights_that_are_no_layout_give_none() {
         for (shape, token) in [
             ([2.5, 3.0, 0.0], 0.0),
@@ -188,9 +236,13 @@ mod tests {
 
     #[test]
     fn distances_are_those_of_the_centres() {
-        let distances = TokenDistances::new(&[0.0, 0.0, 1.0, 0.0, 0.0, 2.0], &[1.0, 0.5]);
+        let distances = TokenDistances::new(&[0.0, 0.0, 1.0, 0.0, 0.0, 2.0], &[1.0, 0.5], Codes::single(3));
         // Squares 1, 2 and 3, each twice, and three zeros: the mean is 12 / 9.
         let found = [(0, 1), (2, 0), (1, 2), (1, 1)].map(|(a, b)| distances.between(a, b));
         assert_eq!(found, [0.75, 1.5, 2.25, 0.0]);
+        // Sums of 0 or 1 and of 0 or 3: squares 1, 9, 16 and 4; the mean over all pairs is 2 (1/4 + 9/4).
+        let two = TokenDistances::new(&[0.0, 1.0, 0.0, 3.0], &[1.0], Codes { first: 2, second: 2 });
+        let found = [(0, 2), (0, 1), (0, 3), (1, 2), (3, 3)].map(|(a, b)| two.between(a, b));
+        assert_eq!(found, [1.0, 9.0, 16.0, 4.0, 0.0].map(|square| square / 5.0));
     }
 }

@@ -4,6 +4,7 @@
 //! condition from which the flow head samples the latents that are still unknown, several at once
 //! (MAR, arXiv 2406.11838; tokens as conditions: DisCon, arXiv 2507.01756).
 
+use super::codes::Codes;
 use super::config::{Fusion, ModelConfig};
 use super::layers::Linear;
 use super::ops::{Activation, Grid, Ops};
@@ -18,6 +19,7 @@ pub struct Mar {
     condition: Linear,
     trunk: Trunk,
     fusion: Fusion,
+    codes: Codes,
 }
 
 impl Mar {
@@ -31,11 +33,12 @@ impl Mar {
         table.scope("mar", |table| Self {
             // The extra row stands for "no token": a model that was trained with dropped tokens can run without stage
             // 1.
-            tokens: table.add("tokens", [config.tokenizer.codebook_size + 1, width], Init::Normal(0.5), Role::Table),
+            tokens: table.add("tokens", [config.codes().rows_with_mask(), width], Init::Normal(0.5), Role::Table),
             context: Linear::declare(table, "context", config.context_width(), width),
             condition: Linear::declare(table, "condition", config.condition_width(), width),
             trunk: Trunk::declare(table, &config.mar, segments),
             fusion: config.fusion,
+            codes: config.codes(),
         })
     }
 
@@ -53,7 +56,7 @@ impl Mar {
         positions: Option<&O::Indices>,
     ) -> O::Tensor {
         let items = grid.items;
-        let tokens = ops.embed(self.tokens, token_grid);
+        let tokens = ops.embed(self.tokens, token_grid, self.codes);
         let condition = ops.linear(condition, &self.condition, Activation::None, None);
         let tokens = ops.broadcast_sum(&tokens, &condition, grid.rows());
         let x = match self.fusion {

@@ -3,6 +3,7 @@
 //! [`Discon::declare`] builds all parts and the table of their parameters; each part has one `forward`
 //! over [`Ops`]. This module imports nothing else of the crate.
 
+pub mod codes;
 pub mod config;
 pub mod flow_head;
 pub mod layers;
@@ -19,6 +20,7 @@ pub mod trunk;
 pub mod weights;
 mod weights_error;
 
+pub use codes::Codes;
 pub use config::{
     ConfigError, Fusion, HeadConfig, HeadMixing, LocalConfig, ModelConfig, TOKEN_PIXELS, TokenizerConfig, TrunkConfig,
 };

@@ -7,6 +7,7 @@
 //!
 //! Letters in shapes: `B` items, `T` positions of one item, `C` width, `H` heads, `D` numbers per latent.
 
+use super::codes::Codes;
 use super::layers::{Conv, Linear, Norm};
 use super::params::ParamId;
 
@@ -203,8 +204,12 @@ pub trait Ops {
     /// `query_key_value` is `(B * segments * T, 3C)`, columns `[q | k | v]`, heads side by side in each third.
     fn attention(&mut self, query_key_value: &Self::Tensor, bias: ParamId, layout: &AttentionLayout) -> Self::Tensor;
 
-    /// Rows of a table: `(N) -> (N, C)`. The index equal to the codebook size is the mask token of the prior.
-    fn embed(&mut self, table: ParamId, indices: &Self::Indices) -> Self::Tensor;
+    /// What a table says of tokens: `(N) -> (N, C)`.
+    ///
+    /// Tokens of one code are rows of the table. Tokens of two are the sum of row `token / second` and of row
+    /// `token % second` of the table's last `second` rows; the other numbers of `codes` are not looked at. The index equal to
+    /// the number of tokens is the mask token: the row behind those of first codes, with that of second code 0.
+    fn embed(&mut self, table: ParamId, tokens: &Self::Indices, codes: Codes) -> Self::Tensor;
 
     /// Sum of row groups, `rows` rows: row `r` is `x[r % x_rows] + y[r / (rows / y_rows)]`.
     ///

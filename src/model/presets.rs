@@ -13,6 +13,7 @@ impl ModelConfig {
             tokenizer: TokenizerConfig {
                 latent_width: 16,
                 codebook_size: 64,
+                second_codes: 1,
                 encoder_widths: [16, 16, 32],
                 decoder_widths: [32, 16, 16],
                 decoder_blocks: [1, 1, 1],
@@ -40,6 +41,7 @@ impl ModelConfig {
             tokenizer: TokenizerConfig {
                 latent_width: 128,
                 codebook_size: 256,
+                second_codes: 64,
                 encoder_widths: [48, 96, 128],
                 decoder_widths: [128, 96, 64],
                 decoder_blocks: [2, 1, 2],
@@ -68,6 +70,7 @@ impl ModelConfig {
             tokenizer: TokenizerConfig {
                 latent_width: 32,
                 codebook_size: 1024,
+                second_codes: 1,
                 encoder_widths: [128, 256, 512],
                 decoder_widths: [512, 256, 256],
                 decoder_blocks: [3, 3, 3],

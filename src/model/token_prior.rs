@@ -4,6 +4,7 @@
 //! hold the mask token, and every position's next token is predicted from all others. Any set of
 //! positions can be sampled at once, in any order.
 
+use super::codes::Codes;
 use super::config::ModelConfig;
 use super::layers::Linear;
 use super::ops::{Activation, Grid, Ops};
@@ -17,23 +18,26 @@ pub struct TokenPrior {
     condition: Linear,
     trunk: Trunk,
     logits: Linear,
+    codes: Codes,
 }
 
 impl TokenPrior {
     /// Declares the prior.
     pub fn declare(table: &mut ParamTable, config: &ModelConfig) -> Self {
         let width = config.prior.width;
-        let codebook_size = config.tokenizer.codebook_size;
+        let codes = config.codes();
         table.scope("prior", |table| Self {
             // One row more than there are tokens: the mask token.
-            tokens: table.add("tokens", [codebook_size + 1, width], Init::Normal(0.5), Role::Table),
+            tokens: table.add("tokens", [codes.rows_with_mask(), width], Init::Normal(0.5), Role::Table),
             condition: Linear::declare(table, "condition", config.condition_width(), width),
             trunk: Trunk::declare(table, &config.prior, 1),
-            logits: Linear::declare_with(table, "logits", width, codebook_size, Init::Normal(0.02)),
+            logits: Linear::declare_with(table, "logits", width, codes.rows(), Init::Normal(0.02)),
+            codes,
         })
     }
 
-    /// Logits at `positions`: `(N, K)`.
+    /// Logits at `positions`: `(N, K)`; for tokens of two codes those of the first, then those of the second, which are
+    /// sampled independently of each other.
     ///
     /// `token_grid` has an entry for every row of `grid`, or for some of its items, which are then repeated, and
     /// `positions` with them; `condition` is `(items, condition_width)`; `grid` is the token grid with all items.
@@ -45,7 +49,7 @@ impl TokenPrior {
         grid: Grid,
         positions: Option<&O::Indices>,
     ) -> O::Tensor {
-        let tokens = ops.embed(self.tokens, token_grid);
+        let tokens = ops.embed(self.tokens, token_grid, self.codes);
         let repeats = grid.rows() / ops.shape(&tokens)[0];
         let condition = ops.linear(condition, &self.condition, Activation::None, None);
         let x = ops.broadcast_sum(&tokens, &condition, grid.rows());

@@ -157,10 +157,11 @@ impl Decoder {
     }
 }
 
-/// Discrete tokens of style-relative latents: the nearest of `K` centres.
+/// Discrete tokens of style-relative latents: the nearest of the first centres, and the nearest of the second ones to
+/// what that leaves, see [`super::codes`].
 #[derive(Clone, Debug)]
 pub struct Codebook {
-    /// Centres `(K, D)` in style-relative units: what a token alone decodes to.
+    /// Centres in style-relative units, [`super::Codes::rows`] rows: their sum is what a token alone decodes to.
     pub centres: ParamId,
     /// Row of `D` weights of the squared distance: how much each channel shows in the picture.
     pub importance: ParamId,
@@ -173,7 +174,7 @@ impl Codebook {
         table.scope("codebook", |table| Self {
             centres: table.add(
                 "centres",
-                [tokenizer.codebook_size, tokenizer.latent_width],
+                [config.codes().rows(), tokenizer.latent_width],
                 Init::Normal(1.0),
                 Role::Table,
             ),

@@ -116,7 +116,8 @@ impl Model {
     pub fn token_distances(&self) -> &TokenDistances {
         self.token_distances.get_or_init(|| {
             let codebook = &self.discon.codebook;
-            TokenDistances::new(self.weights.get(codebook.centres), self.weights.get(codebook.importance))
+            let [centres, importance] = [codebook.centres, codebook.importance].map(|id| self.weights.get(id));
+            TokenDistances::new(centres, importance, self.discon.config.codes())
         })
     }
 

@@ -19,7 +19,7 @@ pub mod space;
 mod texture;
 
 use crate::model::layers::{Conv, Linear, Norm};
-use crate::model::{Activation, AttentionLayout, Grid, Model, Ops, ParamId};
+use crate::model::{Activation, AttentionLayout, Codes, Grid, Model, Ops, ParamId};
 use crate::sampling::{ItemInputs, JobInputs, LatentState, Plan, run_step};
 use std::rc::Rc;
 
@@ -244,9 +244,9 @@ impl Ops for CpuOps<'_> {
         CpuTensor::new(y, query_key_value.shape[1] / 3)
     }
 
-    fn embed(&mut self, table: ParamId, indices: &Vec<u32>) -> CpuTensor {
+    fn embed(&mut self, table: ParamId, tokens: &Vec<u32>, codes: Codes) -> CpuTensor {
         let width = self.model.table.spec(table).shape[1];
-        CpuTensor::new(rows::embed(self.model.weights.get(table), width, indices), width)
+        CpuTensor::new(rows::embed(self.model.weights.get(table), width, tokens, codes), width)
     }
 
     fn broadcast_sum(&mut self, x: &CpuTensor, y: &CpuTensor, rows: usize) -> CpuTensor {

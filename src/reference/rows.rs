@@ -1,14 +1,33 @@
 //! CPU twins of the kernels that move or add whole rows: `embed`, `gather`, `tokens_at`, `broadcast_sum`,
 //! `join_segments`, `last_segment`.
 
-/// Rows `indices` of a table.
-pub fn embed(table: &[f32], width: usize, indices: &[u32]) -> Vec<f32> {
-    indices.iter().flat_map(|index| &table[*index as usize * width..(*index as usize + 1) * width]).copied().collect()
+use crate::model::Codes;
+
+/// What a table says of tokens, see [`crate::model::Ops::embed`].
+pub fn embed(table: &[f32], width: usize, tokens: &[u32], codes: Codes) -> Vec<f32> {
+    let entries = table.len() / width;
+    let mut y = Vec::with_capacity(tokens.len() * width);
+    for token in tokens {
+        let (first, second) = codes.rows_of(*token, entries);
+        let from = y.len();
+        y.extend_from_slice(row(table, width, first));
+        if let Some(second) = second {
+            y[from..].iter_mut().zip(row(table, width, second)).for_each(|(sum, value)| *sum += value);
+        }
+    }
+    y
+}
+
+fn row(x: &[f32], width: usize, row: usize) -> &[f32] {
+    &x[row * width..(row + 1) * width]
 }
 
 /// Rows `indices` of each of `items` groups.
 pub fn gather(x: &[f32], width: usize, indices: &[u32], items: usize) -> Vec<f32> {
-    x.chunks_exact(x.len() / items).flat_map(|group| embed(group, width, indices)).collect()
+    x.chunks_exact(x.len() / items)
+        .flat_map(|group| indices.iter().flat_map(|index| row(group, width, *index as usize)))
+        .copied()
+        .collect()
 }
 
 /// Row `r` of the sum is `x[r % x_rows] + y[r / (rows / y_rows)]`.

@@ -1,33 +1,44 @@
 //! CPU twins of the sampling kernels: `sample_tokens`, `noise`, `flow_step`, `commit_latents`, `reopen`,
 //! `write_image`.
 
+use crate::model::Codes;
 use crate::sampling::rng::{Stream, gumbel, normal, random_words};
 use crate::sampling::{FlowStep, ItemInputs, LATENT_LIMIT};
+use std::ops::Range;
 
 /// Tokens for rows of logits, see [`crate::sampling::SampleOps::sample_tokens`].
 ///
 /// `unconditional` holds the second half of guided logits, `keys` are those of the rows' positions, and `items` the
 /// textures that they belong to. Ties go to the smaller token.
-pub fn sample_tokens(logits: &[f32], unconditional: Option<&[f32]>, keys: &[u32], items: &[ItemInputs]) -> Vec<u32> {
-    let codebook_size = logits.len() / keys.len();
+pub fn sample_tokens(
+    logits: &[f32],
+    unconditional: Option<&[f32]>,
+    keys: &[u32],
+    items: &[ItemInputs],
+    codes: Codes,
+) -> Vec<u32> {
+    let columns = codes.rows();
     keys.iter()
         .zip(items)
         .enumerate()
         .map(|(row, (key, item))| {
-            let (mut best, mut best_score) = (0, f32::NEG_INFINITY);
-            for token in 0..codebook_size {
-                let index = row * codebook_size + token;
-                let logit = match unconditional {
-                    Some(other) => other[index] + item.guidance * (logits[index] - other[index]),
-                    None => logits[index],
-                };
-                let bits = random_words(item.token_seed, Stream::Token, *key, token as u32)[0];
-                let score = logit + item.token_temperature * gumbel(bits);
-                if score > best_score {
-                    (best, best_score) = (token as u32, score);
+            let best = |range: Range<usize>| {
+                let (mut best, mut best_score) = (0, f32::NEG_INFINITY);
+                for column in range.clone() {
+                    let index = row * columns + column;
+                    let logit = match unconditional {
+                        Some(other) => other[index] + item.guidance * (logits[index] - other[index]),
+                        None => logits[index],
+                    };
+                    let bits = random_words(item.token_seed, Stream::Token, *key, column as u32)[0];
+                    let score = logit + item.token_temperature * gumbel(bits);
+                    if score > best_score {
+                        (best, best_score) = ((column - range.start) as u32, score);
+                    }
                 }
-            }
-            best
+                best
+            };
+            codes.join(best(0..codes.first), best(codes.first..columns))
         })
         .collect()
 }

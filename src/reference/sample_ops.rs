@@ -1,7 +1,7 @@
 //! [`SampleOps`] run at once.
 
 use super::{CpuOps, CpuTensor, rows, sample};
-use crate::model::Grid;
+use crate::model::{Codes, Grid};
 use crate::sampling::flow::start_spread;
 use crate::sampling::{FlowStep, SampleOps, Stage};
 use std::ops::Range;
@@ -43,7 +43,7 @@ impl SampleOps for CpuOps<'_> {
         order[range.start as usize..range.end as usize].to_vec()
     }
 
-    fn sample_tokens(&mut self, logits: &CpuTensor, positions: &Vec<u32>, guided: bool, pass: u32) {
+    fn sample_tokens(&mut self, logits: &CpuTensor, positions: &Vec<u32>, codes: Codes, guided: bool, pass: u32) {
         let (conditional, unconditional) = match guided {
             true => {
                 let (first, second) = logits.values.split_at(logits.values.len() / 2);
@@ -52,7 +52,7 @@ impl SampleOps for CpuOps<'_> {
             false => (logits.values.as_slice(), None),
         };
         let (keys, items) = (self.keys(positions, pass), self.items_of(positions));
-        let tokens = sample::sample_tokens(conditional, unconditional, &keys, &items);
+        let tokens = sample::sample_tokens(conditional, unconditional, &keys, &items, codes);
         for (position, token) in positions.iter().zip(tokens) {
             self.tokens[*position as usize] = token;
         }

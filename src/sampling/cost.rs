@@ -6,7 +6,7 @@ use super::flow::FlowStep;
 use super::generate::{SampleOps, Stage, run_step};
 use super::plan::{PlanShape, Step};
 use crate::model::layers::{Conv, Linear, Norm};
-use crate::model::{Activation, AttentionLayout, Discon, Grid, Ops, ParamId, ParamTable};
+use crate::model::{Activation, AttentionLayout, Codes, Discon, Grid, Ops, ParamId, ParamTable};
 use std::ops::Range;
 
 /// Work of a generation or of a part of it.
@@ -128,7 +128,7 @@ impl Ops for CountOps<'_> {
         self.record(flops, size(query_key_value), [query_key_value[0], width])
     }
 
-    fn embed(&mut self, table: ParamId, indices: &usize) -> [usize; 2] {
+    fn embed(&mut self, table: ParamId, indices: &usize, _: Codes) -> [usize; 2] {
         self.record(0, *indices, [*indices, self.table.spec(table).shape[1]])
     }
 
@@ -191,7 +191,7 @@ impl SampleOps for CountOps<'_> {
         range.len()
     }
 
-    fn sample_tokens(&mut self, logits: &[usize; 2], positions: &usize, _: bool, _: u32) {
+    fn sample_tokens(&mut self, logits: &[usize; 2], positions: &usize, _: Codes, _: bool, _: u32) {
         self.record(0, size(logits), [*positions, 1]);
     }
 

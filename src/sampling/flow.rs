@@ -61,12 +61,17 @@ pub fn start_spread(model: &Model) -> Vec<f32> {
     let width = model.discon.config.tokenizer.latent_width;
     let centres = model.weights.get(model.discon.codebook.centres);
     let scale = model.weights.get(model.discon.styles.scale);
-    let count = model.discon.config.tokenizer.codebook_size as f32;
+    let codes = model.discon.config.codes();
     let mut spread = vec![0.0; 2 * width];
     for channel in 0..width {
-        let values = || centres.iter().skip(channel).step_by(width);
-        let mean = values().sum::<f32>() / count;
-        let between = values().map(|value| (value - mean).powi(2)).sum::<f32>() / count;
+        let variance = |rows: &[f32]| {
+            let values = || rows.iter().skip(channel).step_by(width);
+            let count = values().count().max(1) as f32;
+            let mean = values().sum::<f32>() / count;
+            values().map(|value| (value - mean).powi(2)).sum::<f32>() / count
+        };
+        let (first, second) = centres.split_at(codes.first * width);
+        let between = variance(first) + variance(second);
         let within = (scale[channel].powi(2) - between).max(0.0);
         let variance = (1.0 - START as f32).powi(2) + (START as f32).powi(2) * within;
         spread[width + channel] = 0.5 * variance.ln();

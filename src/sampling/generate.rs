@@ -3,7 +3,7 @@
 use super::flow::{FLOW_GAIN, FlowStep, START, flow_steps};
 use super::pass::PassShape;
 use super::plan::{PlanShape, Step};
-use crate::model::{Discon, Grid, Ops, time_features};
+use crate::model::{Codes, Discon, Grid, Ops, time_features};
 use std::ops::Range;
 
 /// Which list of positions a range belongs to: one of the two generation orders, or the lists of the passes.
@@ -42,8 +42,15 @@ pub trait SampleOps: Ops {
     ///
     /// `logits` is `(N, K)`, or `(2N, K)` with guidance: `u + guidance * (c - u)` of the first (`c`) and second
     /// (`u`) half. The token is the first largest of `logit + token_temperature * gumbel`; the random numbers of a
-    /// position are those of its key in `pass`.
-    fn sample_tokens(&mut self, logits: &Self::Tensor, positions: &Self::Indices, guided: bool, pass: u32);
+    /// position are those of its key in `pass`. Where tokens have two codes, each is chosen so among its own columns.
+    fn sample_tokens(
+        &mut self,
+        logits: &Self::Tensor,
+        positions: &Self::Indices,
+        codes: Codes,
+        guided: bool,
+        pass: u32,
+    );
     /// Start noise of the flow at `positions`, or at all positions in row-major order, scaled by the latent
     /// temperature: `(N, D)`. The random numbers of a position are those of its key in `pass`.
     fn noise(&mut self, positions: Option<&Self::Indices>, pass: u32) -> Self::Tensor;
@@ -135,7 +142,7 @@ fn token_round<O: SampleOps>(ops: &mut O, model: &Discon, shape: &PlanShape, pas
     let condition = condition(ops, shape, pass, shape.guided);
     let (positions, places) = round_positions(ops, Stage::Tokens, pass, range);
     let logits = model.prior.forward(ops, &tokens, &condition, grid, Some(&places));
-    ops.sample_tokens(&logits, &positions, shape.guided, pass_number);
+    ops.sample_tokens(&logits, &positions, model.config.codes(), shape.guided, pass_number);
 }
 
 fn latent_round<O: SampleOps>(ops: &mut O, model: &Discon, shape: &PlanShape, pass_number: u32, range: Range<u32>) {
@@ -201,7 +208,7 @@ fn guidance_step(shape: &PlanShape) -> FlowStep {
 fn start_around<O: SampleOps>(ops: &mut O, model: &Discon, noise: &O::Tensor, tokens: &O::Indices) -> O::Tensor {
     let spread = ops.start_spread();
     let x = ops.denormalise(noise, &spread);
-    let centres = ops.embed(model.codebook.centres, tokens);
+    let centres = ops.embed(model.codebook.centres, tokens, model.config.codes());
     ops.flow_step(&x, &centres, &centres, FlowStep { time: 0.0, weight: START as f32, previous_weight: 0.0 })
 }
 
@@ -217,6 +224,6 @@ pub fn decode<O: SampleOps>(ops: &mut O, model: &Discon, shape: &PlanShape, late
 /// Decodes the tokens alone: the coarse picture.
 pub fn decode_coarse<O: SampleOps>(ops: &mut O, model: &Discon, shape: &PlanShape) {
     let tokens = ops.token_grid();
-    let latents = ops.embed(model.codebook.centres, &tokens);
+    let latents = ops.embed(model.codebook.centres, &tokens, model.config.codes());
     decode(ops, model, shape, &latents);
 }

@@ -146,12 +146,12 @@ fn cells(size: [i32; 2], margin: i32) -> impl Iterator<Item = [i32; 2]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Wrap;
+    use crate::model::{Codes, Wrap};
 
     /// Tokens 0 to 15 on a line: distances are those of numbers.
     fn distances() -> TokenDistances {
         let centres: Vec<f32> = (0..16).map(|token| token as f32).collect();
-        TokenDistances::new(&centres, &[1.0])
+        TokenDistances::new(&centres, &[1.0], Codes::single(centres.len()))
     }
 
     fn grid(width: usize, height: usize, wrap: Wrap) -> Grid {

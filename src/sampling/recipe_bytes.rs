@@ -15,8 +15,9 @@
 //! | `tiling` | 1 | bit 0 along x, bit 1 along y |
 //! | `style` | 4 | optional |
 //! | `layout` | 4 | optional |
-//! | `layout_share`, `guidance`, `token_guidance`, `token_temperature`, `latent_temperature` | 5 x 4 | f32 |
-//! | `token_rounds`, `latent_rounds`, `flow_steps` | 3 x 1 | |
+//! | `settings` | 1 | bits of the values that follow; those that do not are the usual ones of this version |
+//! | `layout_share`, `guidance`, `token_guidance`, `token_temperature`, `latent_temperature` | 4 each | bits 0 to 4, f32 |
+//! | `token_rounds`, `latent_rounds`, `flow_steps` | 3 x 1 | bit 5 |
 //! | `tokens` | 1 + n | optional: bits of a token, then the tokens, first bit lowest; their number follows from `size` |
 //! | `style_seed` | 8 | optional |
 //! | `style_row` | 2 + 4 n | optional: number of values, then f32 |
@@ -24,14 +25,14 @@
 //! | `edits` | 1 + .. | optional: their number, then class (empty: none), seed (8) and one bit for each token, first bit lowest |
 //! | `checksum` | 8 | first bytes of the BLAKE3 hash of all before |
 //!
-//! A texture of 256x256 has 256 tokens: 320 bytes at 10 bits, below 450 in all. Without style rows, blends and edits it
-//! has at most 512 bytes for every codebook of up to 2048 entries, and for 4096 if its class has at most 50 bytes.
+//! A texture of 256x256 has 256 tokens: 448 bytes for the 2^14 tokens of the bundled model. With usual settings and without
+//! style rows, blends and edits it has at most 512 bytes if its class has at most 16, detail seed, style and layout included.
 
 use super::recipe::{Recipe, RecipeError, Tiling};
 use super::recipe_bytes_parts as parts;
 
 /// Version of the format; readers refuse others.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 /// Most bytes of a class name.
 pub const MAX_CLASS_BYTES: usize = 64;
 /// Most bytes of a whole recipe: one of 1024x1024 with tokens of 16 bits needs 8.3 kB; with as many blends, edits and
@@ -71,11 +72,7 @@ impl Recipe {
         bytes.push(flag(wrap.x, 1) | flag(wrap.y, 2));
         bytes.extend(self.style.iter().flat_map(|style| style.to_le_bytes()));
         bytes.extend(self.layout.iter().flat_map(|layout| layout.to_le_bytes()));
-        let steering = [self.layout_share, self.guidance, self.token_guidance];
-        for value in steering.into_iter().chain([self.token_temperature, self.latent_temperature]) {
-            bytes.extend(value.to_le_bytes());
-        }
-        bytes.extend([self.token_rounds, self.latent_rounds, self.flow_steps].map(|rounds| rounds as u8));
+        parts::write_settings(self, &mut bytes);
         if let Some(tokens) = &self.tokens {
             pack(tokens, &mut bytes);
         }
@@ -112,14 +109,9 @@ impl Recipe {
         };
         let style = if flags & HAS_STYLE > 0 { Some(u32::from_le_bytes(reader.take("style")?)) } else { None };
         let layout = if flags & HAS_LAYOUT > 0 { Some(u32::from_le_bytes(reader.take("layout")?)) } else { None };
-        let layout_share = f32::from_le_bytes(reader.take("layout_share")?);
-        let guidance = f32::from_le_bytes(reader.take("guidance")?);
-        let token_guidance = f32::from_le_bytes(reader.take("token_guidance")?);
-        let token_temperature = f32::from_le_bytes(reader.take("token_temperature")?);
-        let latent_temperature = f32::from_le_bytes(reader.take("latent_temperature")?);
-        let [token_rounds] = reader.take("token_rounds")?;
-        let [latent_rounds] = reader.take("latent_rounds")?;
-        let [flow_steps] = reader.take("flow_steps")?;
+        let (values, rounds) = parts::read_settings(&mut reader)?;
+        let [layout_share, guidance, token_guidance, token_temperature, latent_temperature] = values;
+        let [token_rounds, latent_rounds, flow_steps] = rounds;
         let mut recipe = Self {
             seed,
             detail_seed,

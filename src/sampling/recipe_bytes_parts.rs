@@ -9,6 +9,59 @@ pub(super) const HAS_STYLE_ROW: u8 = 16;
 pub(super) const HAS_BLENDS: u8 = 32;
 pub(super) const HAS_EDITS: u8 = 64;
 
+/// Values of layout share, guidance, token guidance and the two temperatures that a recipe of this version does not write.
+/// They belong to the format and stay what they are when defaults change.
+const USUAL_VALUES: [f32; 5] = [0.9, 1.0, 2.0, 0.9, 1.0];
+/// The same for token rounds, latent rounds and flow steps.
+const USUAL_ROUNDS: [u8; 3] = [8, 1, 6];
+/// The bit of the rounds in `settings`; those of the values are below it.
+const HAS_ROUNDS: u8 = 1 << USUAL_VALUES.len();
+/// Names of the values, for errors.
+const VALUES: [&str; 5] = ["layout_share", "guidance", "token_guidance", "token_temperature", "latent_temperature"];
+
+/// Appends the settings that differ from the usual ones.
+pub(super) fn write_settings(recipe: &Recipe, bytes: &mut Vec<u8>) {
+    let steering = [recipe.layout_share, recipe.guidance, recipe.token_guidance];
+    let temperatures = [recipe.token_temperature, recipe.latent_temperature];
+    let rounds = [recipe.token_rounds, recipe.latent_rounds, recipe.flow_steps].map(|rounds| rounds as u8);
+    let at = bytes.len();
+    bytes.push(0);
+    let values = steering.into_iter().chain(temperatures).zip(USUAL_VALUES);
+    for (index, (value, _)) in values.enumerate().filter(|(_, (value, usual))| value.to_bits() != usual.to_bits()) {
+        bytes[at] |= 1 << index;
+        bytes.extend(value.to_le_bytes());
+    }
+    if rounds != USUAL_ROUNDS {
+        bytes[at] |= HAS_ROUNDS;
+        bytes.extend(rounds);
+    }
+}
+
+/// Values and rounds. One recipe has one form, so what is usual may not be written.
+pub(super) fn read_settings(reader: &mut Reader<'_>) -> Result<([f32; 5], [u8; 3]), RecipeError> {
+    let [written] = reader.take("settings")?;
+    if written >= 2 * HAS_ROUNDS {
+        return Err(reader.error("settings", written, format!("below {}", 2 * HAS_ROUNDS)));
+    }
+    let (mut values, mut rounds) = (USUAL_VALUES, USUAL_ROUNDS);
+    for (index, value) in values.iter_mut().enumerate().filter(|(index, _)| written >> index & 1 == 1) {
+        let usual = *value;
+        *value = f32::from_le_bytes(reader.take(VALUES[index])?);
+        if value.to_bits() == usual.to_bits() {
+            return Err(reader.error(VALUES[index], usual, "another value than the usual one"));
+        }
+    }
+    if written & HAS_ROUNDS > 0 {
+        for (rounds, field) in rounds.iter_mut().zip(["token_rounds", "latent_rounds", "flow_steps"]) {
+            [*rounds] = reader.take(field)?;
+        }
+        if rounds == USUAL_ROUNDS {
+            return Err(reader.error("token_rounds", "the usual rounds", "other rounds than the usual ones"));
+        }
+    }
+    Ok((values, rounds))
+}
+
 /// The flags of the parts that a recipe has.
 pub(super) fn flags(recipe: &Recipe) -> u8 {
     let flag = |has: bool, bit: u8| if has { bit } else { 0 };

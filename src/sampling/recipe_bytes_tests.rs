@@ -77,7 +77,7 @@ fn usual_bytes(bits: u32, class_bytes: usize) -> usize {
     let mut recipe = Recipe::new("b".repeat(class_bytes)).with_seed(u64::MAX);
     recipe.tokens = Some((0..256).map(|at: u32| (at.wrapping_mul(2_654_435_761) >> (32 - bits)) as u16).collect());
     recipe.tokens.iter_mut().flatten().take(1).for_each(|token| *token = ((1u32 << bits) - 1) as u16);
-    (recipe.detail_seed, recipe.style_seed) = (Some(u64::MAX), Some(1));
+    recipe.detail_seed = Some(u64::MAX);
     (recipe.style, recipe.layout) = (Some(u32::MAX), Some(u32::MAX));
     let bytes = recipe.to_bytes().expect("the recipe is sound");
     assert_eq!(Recipe::from_bytes(&bytes), Ok(recipe));
@@ -86,13 +86,15 @@ fn usual_bytes(bits: u32, class_bytes: usize) -> usize {
 
 #[test]
 fn the_bound_of_512_bytes_is_met_exactly() {
-    // Every codebook of up to 2048 entries, with the longest name of a class and every seed and style there is.
-    assert_eq!(usual_bytes(11, MAX_CLASS_BYTES), 494);
-    // 4096 entries leave 50 bytes for the name; one more byte is one too many.
-    assert_eq!((usual_bytes(12, 50), usual_bytes(12, 51)), (512, 513));
-    // Without the optional seeds and style, 8192 entries.
-    let mut recipe = Recipe::new("b".repeat(42));
-    recipe.tokens = Some(vec![0x1fff; 256]);
+    // The bundled model has 2^14 tokens, which leave 16 bytes for the name; one more byte is one too many.
+    assert_eq!((usual_bytes(14, 16), usual_bytes(14, 17)), (512, 513));
+    // Up to 2^12 tokens, with the longest name.
+    assert_eq!(usual_bytes(12, MAX_CLASS_BYTES), 496);
+    // All settings unusual, without optional parts.
+    let mut recipe = Recipe::new("b".repeat(9)).with_seed(u64::MAX);
+    recipe.tokens = Some(vec![0x3fff; 256]);
+    (recipe.layout_share, recipe.guidance, recipe.token_guidance) = (0.5, 1.5, 1.5);
+    (recipe.token_temperature, recipe.latent_temperature, recipe.flow_steps) = (0.5, 0.5, 7);
     assert_eq!(recipe.to_bytes().map(|bytes| bytes.len()), Ok(512));
 }
 
@@ -158,18 +160,22 @@ fn hostile_changes(sound: &[u8]) {
 
 #[test]
 fn errors_name_the_field_and_where_it_starts() {
-    let plain = Recipe::new("brick").to_bytes().expect("the recipe is sound");
-    // magic 4, version, flags, length 2, class 1 + 5, seed 8: the width starts at 22, tiling at 26.
+    let mut unusual = Recipe::new("brick");
+    (unusual.layout_share, unusual.guidance, unusual.token_guidance) = (0.5, 1.5, 1.5);
+    (unusual.token_temperature, unusual.latent_temperature, unusual.flow_steps) = (0.5, 0.5, 7);
+    let plain = unusual.to_bytes().expect("the recipe is sound");
+    // magic 4, version, flags, length 2, class 1 + 5, seed 8: the width starts at 22, tiling at 26, settings at 27.
     for (at, value, field, offset) in [
         (9, 0xff, "`class`", "offset 9"),
         (22, 1, "`size.0 (width)`", "offset 22"),
         (26, 9, "`tiling`", "offset 26"),
-        (30, 0xff, "`layout_share`", "offset 27"),
-        (34, 0xff, "`guidance`", "offset 31"),
-        (47, 0, "`token_rounds`", "offset 47"),
-        // All numbers after it are then read four bytes too late, until none are left.
-        (5, HAS_LAYOUT, "`latent_temperature`", "offset 47"),
-        (5, HAS_TOKENS, "`tokens (bits)`", "offset 50"),
+        (27, 0x40, "`settings`", "offset 27"),
+        (31, 0xff, "`layout_share`", "offset 28"),
+        (35, 0xff, "`guidance`", "offset 32"),
+        (48, 0, "`token_rounds`", "offset 48"),
+        // Bytes of values are left that no field takes.
+        (27, 0, "`end`", "offset 28"),
+        (5, HAS_TOKENS, "`tokens (bits)`", "offset 51"),
         (8, 255, "`class`", "offset 9"),
     ] {
         let mut bytes = plain.clone();
@@ -177,7 +183,12 @@ fn errors_name_the_field_and_where_it_starts() {
         let error = Recipe::from_bytes(&sealed(bytes)).expect_err("the field is wrong").to_string();
         assert!(error.contains(field) && error.contains(offset), "byte {at}: {error}");
     }
-    assert_eq!(plain.len(), 50 + CHECKSUM_BYTES);
+    assert_eq!(plain.len(), 51 + CHECKSUM_BYTES);
+    assert_eq!(Recipe::new("brick").to_bytes().map(|bytes| bytes.len()), Ok(28 + CHECKSUM_BYTES));
+    let mut twice = plain.clone();
+    twice[32..36].copy_from_slice(&1.0f32.to_le_bytes());
+    let error = Recipe::from_bytes(&sealed(twice)).expect_err("usual values are not written").to_string();
+    assert!(error.contains("`guidance`"), "{error}");
     let mut unfit = Recipe::new("brick").with_size(70, 64);
     assert!(unfit.to_bytes().is_err_and(|error| error.to_string().contains("width")));
     unfit = Recipe::new("b".repeat(MAX_CLASS_BYTES + 1));

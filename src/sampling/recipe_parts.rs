@@ -163,7 +163,7 @@ impl Recipe {
 
     pub(super) fn validate_tokens(&self, config: &ModelConfig) -> Result<(), RecipeError> {
         let Some(tokens) = &self.tokens else { return Ok(()) };
-        let size = config.tokenizer.codebook_size;
+        let size = config.mask_token() as usize;
         if let Some(token) = tokens.iter().find(|token| usize::from(**token) >= size) {
             let expected = format!("below {size}, the size of the codebook");
             return Err(error("tokens", token, expected));

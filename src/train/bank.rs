@@ -56,13 +56,16 @@ pub fn fill_styles(session: &mut Session, latents: &Latents) {
 /// Token grids of the bank's pictures.
 pub fn fill_layouts(session: &mut Session, latents: &Latents) {
     let Some(bank) = session.model.layouts.clone() else { return };
+    let codes = session.model.config.codes();
     let (mut tokens, mut shapes) = (Vec::new(), Vec::new());
     for grid in latents.grids.iter().filter(|grid| grid.in_bank) {
         let own = latents.tokens[grid.first..grid.first + grid.side * grid.side].to_vec();
         let layout = Layout { tokens: own, columns: grid.side, rows: grid.side, wraps: grid.wraps };
-        tokens.extend(layout.tokens.iter().map(|token| *token as f32));
+        tokens.extend(layout.tokens.iter().map(|token| codes.split(*token)));
         shapes.extend(layout.shape());
     }
-    *session.weights.get_mut(bank.tokens) = tokens;
+    let kinds = codes.columns().len();
+    *session.weights.get_mut(bank.tokens) =
+        (0..kinds).flat_map(|kind| tokens.iter().map(move |codes| codes[kind] as f32)).collect();
     *session.weights.get_mut(bank.shapes) = shapes;
 }

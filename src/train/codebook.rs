@@ -7,6 +7,7 @@ use super::losses::psnr;
 use super::rng::Rng;
 use super::run::Session;
 use crate::model::{Grid, TOKEN_PIXELS, Wrap};
+use crate::reference::rows::embed;
 
 /// How strongly the visibility of a channel counts for tokens: 0 is "all equal", 1 "as pixels do".
 const IMPORTANCE_POWER: f32 = 1.2;
@@ -18,14 +19,14 @@ const ROWS: usize = 150_000;
 /// Centres and tokens; returns the perplexity of the tokens.
 pub fn build_codebook(session: &mut Session, latents: &mut Latents) -> f32 {
     let width = session.model.config.tokenizer.latent_width;
-    let codes = session.model.config.tokenizer.codebook_size;
+    let codes = session.model.config.codes();
     // Relative latents are scaled by visibility once already.
     let scale = session.weights.get(session.model.styles.scale);
     let weights: Vec<f32> = match session.options.start {
         Some(_) => session.weights.get(session.model.codebook.importance).iter().map(|value| value.sqrt()).collect(),
         None => scale.iter().map(|value| value.powf(IMPORTANCE_POWER - 1.0)).collect(),
     };
-    let weighted: Vec<f32> =
+    let mut weighted: Vec<f32> =
         latents.relative.chunks_exact(width).flat_map(|row| row.iter().zip(&weights).map(|(a, b)| a * b)).collect();
     let book = session.model.codebook.clone();
     let mut centres = match session.options.start {
@@ -33,20 +34,32 @@ pub fn build_codebook(session: &mut Session, latents: &mut Latents) -> f32 {
             let rows = session.weights.get(book.centres).chunks_exact(width);
             rows.flat_map(|row| row.iter().zip(&weights).map(|(value, weight)| value * weight)).collect()
         }
-        None => {
-            let mut rng = Rng::new(&[session.options.seed, 0xc0de]);
-            let rows = sample_rows(session, latents, &weighted, width, &mut rng);
-            k_means(&rows, width, codes, ITERATIONS, &mut rng, &session.workers)
-        }
+        None => vec![0.0; codes.rows() * width],
     };
-    let nearest = assign(&weighted, &centres, width, &session.workers);
-    latents.tokens = nearest.iter().map(|(token, _)| *token).collect();
+    let mut rng = Rng::new(&[session.options.seed, 0xc0de]);
+    let mut tokens = vec![0; latents.tokens.len().max(weighted.len() / width)];
+    for columns in codes.columns() {
+        let part = &mut centres[columns.start * width..columns.end * width];
+        // Codes that a model to start from lacks are found like those of a new one.
+        if part.iter().all(|value| *value == 0.0) {
+            let rows = sample_rows(session, latents, &weighted, width, &mut rng);
+            part.copy_from_slice(&k_means(&rows, width, columns.len(), ITERATIONS, &mut rng, &session.workers));
+        }
+        let nearest = assign(&weighted, part, width, &session.workers);
+        for ((token, row), (code, _)) in tokens.iter_mut().zip(weighted.chunks_exact_mut(width)).zip(nearest) {
+            *token = if columns.start == 0 { codes.join(code, 0) } else { *token + code };
+            // The next kind of code stands for what this one leaves.
+            let centre = &part[code as usize * width..][..width];
+            row.iter_mut().zip(centre).for_each(|(value, centre)| *value -= centre);
+        }
+    }
+    latents.tokens = tokens;
     for row in centres.chunks_exact_mut(width) {
         row.iter_mut().zip(&weights).for_each(|(value, weight)| *value /= weight);
     }
     *session.weights.get_mut(book.centres) = centres;
     *session.weights.get_mut(book.importance) = weights.iter().map(|weight| weight * weight).collect();
-    let mut counts = vec![0.0f64; codes];
+    let mut counts = vec![0.0f64; codes.tokens()];
     latents.tokens.iter().for_each(|token| counts[*token as usize] += 1.0);
     let total = latents.tokens.len() as f64;
     let entropy: f64 =
@@ -71,6 +84,7 @@ fn sample_rows(session: &Session, latents: &Latents, weighted: &[f32], width: us
 pub fn token_quality(session: &Session, latents: &Latents) -> f32 {
     let width = session.model.config.tokenizer.latent_width;
     let centres = session.weights.get(session.model.codebook.centres);
+    let codes = session.model.config.codes();
     let grids: Vec<&TokenGrid> = latents.grids.iter().filter(|grid| grid.in_bank).collect();
     let grids: Vec<&TokenGrid> = grids.iter().copied().step_by((grids.len() / 64).max(1)).collect();
     let found = session.workers.map_with(
@@ -79,11 +93,7 @@ pub fn token_quality(session: &Session, latents: &Latents) -> f32 {
         |ops, index| {
             let grid = grids[index];
             let tokens = &latents.tokens[grid.first..grid.first + grid.side * grid.side];
-            let relative: Vec<f32> = tokens
-                .iter()
-                .flat_map(|token| &centres[*token as usize * width..(*token as usize + 1) * width])
-                .copied()
-                .collect();
+            let relative = embed(centres, width, tokens, codes);
             let versions = &session.data.textures[grid.texture].versions;
             let version = versions.iter().find(|version| version.whole && version.side == grid.side * TOKEN_PIXELS)?;
             let wrap = if grid.wraps { Wrap::BOTH } else { Wrap::NONE };

@@ -26,8 +26,8 @@ pub const PREFIXES: &[&str] = &["mar.", "head."];
 /// Times and noises per position and step: the head is cheap beside the trunk.
 pub const DRAWS: usize = 2;
 /// Share of the items of which no latent is known.
-pub const ALL_UNKNOWN: f32 = 0.25;
-/// Nearest codes among which a slightly wrong token is chosen.
+pub const ALL_UNKNOWN: f32 = 0.5;
+/// Nearest first codes among which a slightly wrong token is chosen.
 const NEAR: usize = 4;
 /// Share of the times that are uniform; the others follow the sigmoid of a normal.
 const UNIFORM_TIMES: f32 = 0.1;
@@ -62,10 +62,12 @@ impl<'a> Setting<'a> {
     pub fn new(session: &'a Session, latents: &'a Latents) -> Self {
         let width = session.model.config.tokenizer.latent_width;
         let scale = session.weights.get(session.model.codebook.importance);
+        let codes = session.model.config.codes();
         let centres: Vec<f32> = session
             .weights
             .get(session.model.codebook.centres)
             .chunks_exact(width)
+            .take(codes.first)
             .flat_map(|row| row.iter().zip(scale).map(|(value, weight)| value * weight.sqrt()))
             .collect();
         // Relative latents are scaled by what shows, so all channels count alike.
@@ -145,11 +147,21 @@ impl<'a> Setting<'a> {
                 *token = match rng.below(4) {
                     // A token of the same picture at another place is what the prior gets wrong most often.
                     0 | 1 => own[rng.below(own.len())],
-                    2 => self.near[*token as usize * NEAR + rng.below(NEAR)],
-                    _ => rng.below(config.tokenizer.codebook_size) as u32,
+                    2 => self.near_token(*token, rng),
+                    _ => rng.below(config.codes().tokens()) as u32,
                 };
             }
         }
+    }
+
+    /// A token that is nearly the same: with another second code, or with a first code nearby.
+    fn near_token(&self, token: u32, rng: &mut Rng) -> u32 {
+        let codes = self.session.model.config.codes();
+        let [first, second] = codes.split(token);
+        if codes.second > 1 && rng.chance(0.5) {
+            return codes.join(first, rng.below(codes.second) as u32);
+        }
+        codes.join(self.near[first as usize * NEAR + rng.below(NEAR)], second)
     }
 
     /// Weighted mean square error of the velocity.

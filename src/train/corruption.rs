@@ -25,7 +25,7 @@ impl Default for Corruption {
         Self {
             prior_tokens: 0.10,
             few_tokens: 0.15,
-            any_tokens: 0.1,
+            any_tokens: 0.05,
             no_tokens: 0.1,
             context_noise: 0.25,
             style_jitter: 0.25,

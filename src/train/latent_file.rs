@@ -93,7 +93,7 @@ pub fn load(session: &mut Session, latents: &mut Latents) -> Result<bool, TrainE
     for (grid, style) in latents.grids.iter_mut().zip(styles.chunks_exact(2 * width)) {
         grid.style = style.to_vec();
     }
-    let codes = session.model.config.tokenizer.codebook_size as u32;
+    let codes = session.model.config.mask_token();
     if latents.tokens.iter().any(|token| *token >= codes) {
         return Err(TrainError::format(&path, format!("a token is not below {codes}")));
     }

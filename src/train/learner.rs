@@ -3,7 +3,7 @@
 use super::ops::TrainOps;
 use super::params::ParamSet;
 use super::workers::{gradients, values};
-use crate::model::{Ops, ParamId};
+use crate::model::{Codes, Ops, ParamId};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor};
 
@@ -21,8 +21,10 @@ pub trait Learner: Ops {
     /// Sets a parameter; with `differentiate` its gradient can be asked for.
     fn set(&mut self, id: ParamId, values: &[f32], shape: [usize; 2], differentiate: bool);
 
-    /// Mean cross entropy of `targets` at `rows` of `logits`, and the share that is predicted right.
-    fn cross_entropy(&mut self, logits: &Self::Tensor, rows: &[u32], targets: &[u32]) -> (Self::Loss, f32);
+    /// Mean cross entropy of tokens at `rows` of `logits`, the sum over both where they have two codes, and the share that
+    /// is predicted right.
+    fn cross_entropy(&mut self, logits: &Self::Tensor, rows: &[u32], tokens: &[u32], codes: Codes)
+    -> (Self::Loss, f32);
 
     /// Mean over rows of the squares of `found - target`, `weights` weighing the columns:
     /// found and target `(R, D)`, weights `(D)`.
@@ -59,15 +61,28 @@ impl Learner for TrainOps {
         Self::set(self, id, values, shape, differentiate);
     }
 
-    fn cross_entropy(&mut self, logits: &Tensor<2>, rows: &[u32], targets: &[u32]) -> (Tensor<1>, f32) {
+    fn cross_entropy(&mut self, logits: &Tensor<2>, rows: &[u32], tokens: &[u32], codes: Codes) -> (Tensor<1>, f32) {
         let rows = Self::indices(self, rows);
         let logits = logits.clone().select(0, rows);
-        let best: Tensor<2, Int> = logits.clone().inner().argmax(1);
-        let best = best.try_into_vec_as::<i32>().unwrap_or_default();
-        let right = best.iter().zip(targets).filter(|(best, target)| **best as u32 == **target).count();
-        let places = Self::indices(self, targets).reshape([targets.len(), 1]);
-        let entropy = log_softmax(logits, 1).gather(1, places).mean().neg();
-        (entropy, right as f32 / targets.len().max(1) as f32)
+        let mut right = vec![true; tokens.len()];
+        let mut sum: Option<Tensor<1>> = None;
+        for (kind, columns) in codes.columns().into_iter().enumerate() {
+            let logits = logits.clone().narrow(1, columns.start, columns.len());
+            let targets: Vec<u32> = tokens.iter().map(|token| codes.split(*token)[kind]).collect();
+            let best: Tensor<2, Int> = logits.clone().inner().argmax(1);
+            let best = best.try_into_vec_as::<i32>().unwrap_or_default();
+            let both = right.iter_mut().zip(best.iter().zip(&targets));
+            both.for_each(|(right, (best, target))| *right &= *best as u32 == *target);
+            let places = Self::indices(self, &targets).reshape([targets.len(), 1]);
+            let entropy = log_softmax(logits, 1).gather(1, places).mean().neg();
+            sum = Some(match sum {
+                Some(sum) => sum + entropy,
+                None => entropy,
+            });
+        }
+        let entropy = sum.unwrap_or_else(|| logits.sum());
+        let right = right.iter().filter(|right| **right).count();
+        (entropy, right as f32 / tokens.len().max(1) as f32)
     }
 
     fn weighted_square_error(&mut self, found: &Tensor<2>, target: &[f32], weights: &[f32]) -> Tensor<1> {

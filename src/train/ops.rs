@@ -2,7 +2,7 @@
 
 use super::layout_tables::{LayoutTables, layout_tables};
 use crate::model::layers::{Conv, Linear, Norm};
-use crate::model::{Activation, AttentionLayout, Grid, Ops, ParamId};
+use crate::model::{Activation, AttentionLayout, Codes, Grid, Ops, ParamId};
 use burn::tensor::activation::{sigmoid, softmax};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::collections::HashMap;
@@ -219,8 +219,15 @@ impl Ops for TrainOps {
         values.permute([0, 2, 1, 3]).reshape([items * length, width])
     }
 
-    fn embed(&mut self, table: ParamId, indices: &Tensor<1, Int>) -> Tensor<2> {
-        self.parameter(table).select(0, indices.clone())
+    fn embed(&mut self, table: ParamId, tokens: &Tensor<1, Int>, codes: Codes) -> Tensor<2> {
+        let table = self.parameter(table);
+        if codes.second == 1 {
+            return table.select(0, tokens.clone());
+        }
+        let second = codes.second as i32;
+        let last = table.dims()[0] as i32 - second;
+        let first = table.clone().select(0, tokens.clone().div_scalar(second));
+        first + table.select(0, tokens.clone().remainder_scalar(second).add_scalar(last))
     }
 
     fn broadcast_sum(&mut self, x: &Tensor<2>, y: &Tensor<2>, rows: usize) -> Tensor<2> {

@@ -4,8 +4,12 @@ use super::TrainError;
 use crate::model::{Model, ParamTable, Weights};
 use std::path::Path;
 
+/// Parameters that have rows or columns for codes.
+const CODES: [&str; 5] =
+    ["mar.tokens", "prior.tokens", "tokenizer.codebook.centres", "prior.logits.weight", "prior.logits.bias"];
+
 /// Copies the parameters with these prefixes from the model in `folder`; those that it lacks keep their fresh values, so that
-/// a model can grow by parts that start as "no change".
+/// a model can grow by parts that start as "no change". So it can by second codes, whose rows and columns are zeros then.
 ///
 /// # Errors
 /// A model that cannot be read, or a parameter of another shape.
@@ -22,6 +26,15 @@ pub fn copy_weights(
             fresh.push(spec.name.as_str());
             continue;
         };
+        let grows = other.discon.config.codes().second == 1 && CODES.contains(&spec.name.as_str());
+        if grows && (0..2).all(|axis| found_spec.shape[axis] <= spec.shape[axis]) {
+            let values = weights.get_mut(id);
+            values.fill(0.0);
+            let rows =
+                values.chunks_exact_mut(spec.shape[1]).zip(other.weights.get(found).chunks_exact(found_spec.shape[1]));
+            rows.for_each(|(to, from)| to[..from.len()].copy_from_slice(from));
+            continue;
+        }
         if found_spec.shape != spec.shape {
             return Err(TrainError::Checkpoint {
                 path: folder.into(),

@@ -54,7 +54,7 @@ pub fn hide(batch: &Batch, mask: u32, codes: usize, rng: &mut Rng, noise: f32) -
 /// The same with the session's masks.
 fn hide_tokens(session: &Session, batch: &Batch, rng: &mut Rng, noise: f32) -> Masked {
     let config = &session.model.config;
-    let mut masked = hide(batch, config.mask_token(), config.tokenizer.codebook_size, rng, noise);
+    let mut masked = hide(batch, config.mask_token(), config.codes().tokens(), rng, noise);
     if let Some(codes) = session.options.token_pairs {
         pairs::mark(&mut masked, codes);
     }
@@ -67,7 +67,7 @@ pub fn loss<L: Learner>(session: &Session, ops: &mut L, batch: &Batch, masked: &
     let visible = ops.indices(&masked.visible);
     let condition = ops.constant(&batch.condition, [batch.grid.items, config.condition_width()]);
     let logits = session.model.prior.forward(ops, &visible, &condition, batch.grid, None);
-    ops.cross_entropy(&logits, &masked.hidden, &masked.targets)
+    ops.cross_entropy(&logits, &masked.hidden, &masked.targets, config.codes())
 }
 
 /// The token prior's stage.

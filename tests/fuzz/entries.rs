@@ -27,6 +27,7 @@ pub fn smallest_config() -> ModelConfig {
         tokenizer: TokenizerConfig {
             latent_width: 16,
             codebook_size: 16,
+            second_codes: 16,
             encoder_widths: [8; 3],
             decoder_widths: [16; 3],
             decoder_blocks: [0; 3],

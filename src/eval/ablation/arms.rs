@@ -111,6 +111,7 @@ impl Arm {
             tokenizer: TokenizerConfig {
                 latent_width: 32,
                 codebook_size: if pairs { pairs::vocabulary(self.codes) } else { self.codes },
+                second_codes: 1,
                 encoder_widths: [32, 48, 64],
                 decoder_widths: [96, 64, 48],
                 decoder_blocks: [1, 1, 1],

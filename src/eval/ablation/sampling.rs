@@ -109,7 +109,8 @@ impl Draw<'_> {
         let (first, second) = (part(0, 0), part(1, codes));
         let mut ops = CpuOps::for_job(self.model, &square).with_loops(LOOPS);
         let centres = self.model.discon.codebook.centres;
-        let (first, second) = (ops.embed(centres, &first), ops.embed(centres, &second));
+        let book = self.model.discon.config.codes();
+        let (first, second) = (ops.embed(centres, &first, book), ops.embed(centres, &second, book));
         let sum = first.values.iter().zip(second.values.iter()).map(|(a, b)| a + b).collect();
         let latents = CpuTensor::new(sum, first.shape[1]);
         Ok(decode_latents(&mut ops, self.model, &square, latents))

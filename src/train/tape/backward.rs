@@ -76,7 +76,8 @@ impl<'a> Walk<'a> {
             }
             Operation::Embed { table, rows } => {
                 let width = self.parameters[table.0].shape[1];
-                loops::add_rows(self.parameters[table.0].gradient_sum(), &dy, &rows, width);
+                let sum = self.parameters[table.0].gradient_sum();
+                rows.iter().for_each(|rows| loops::add_rows(sum, &dy, rows, width));
                 self.pool.give(dy);
             }
             Operation::Sum { x, y } => self.broadcast_sum(x, y, dy),

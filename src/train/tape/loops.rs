@@ -22,6 +22,15 @@ wide! {
         }
     }
 
+    /// `y[r] += x[rows[r]]` for rows of `width` numbers.
+    pub(super) fn add_picked(y: &mut [f32], x: &[f32], rows: &[u32], width: usize) {
+        for (y, row) in y.chunks_exact_mut(width).zip(rows) {
+            for (y, x) in y.iter_mut().zip(&x[*row as usize * width..][..width]) {
+                *y += x;
+            }
+        }
+    }
+
     /// `y += bias`, row by row.
     pub(super) fn add_row(y: &mut [f32], bias: &[f32]) {
         for y in y.chunks_exact_mut(bias.len()) {

@@ -1,7 +1,7 @@
 //! What the generators minimise, on the tape.
 
 use super::{Operation, TapeOps, TapeTensor, loops};
-use crate::model::{Ops, ParamId};
+use crate::model::{Codes, Ops, ParamId};
 use crate::train::learner::Learner;
 use crate::train::params::ParamSet;
 use std::sync::Arc;
@@ -43,19 +43,25 @@ impl Learner for TapeOps {
         Self::set(self, id, values, shape, differentiate);
     }
 
-    fn cross_entropy(&mut self, logits: &TapeTensor, rows: &[u32], targets: &[u32]) -> (TapeLoss, f32) {
+    fn cross_entropy(&mut self, logits: &TapeTensor, rows: &[u32], tokens: &[u32], codes: Codes) -> (TapeLoss, f32) {
         let width = self.shape(logits)[1];
         let scale = 1.0 / rows.len().max(1) as f32;
         let mut gradient = self.loss_gradient(logits);
         let mut scratch = self.pool.take(width);
         let values = &self.nodes[logits.index].values;
         let (mut total, mut right) = (0.0f64, 0usize);
-        for (row, target) in rows.iter().zip(targets) {
-            let (from, target) = (*row as usize * width, *target as usize);
-            let logits = &values[from..from + width];
-            let part = if gradient.is_empty() { &mut [][..] } else { &mut gradient[from..from + width] };
-            total += f64::from(loops::entropy_row(logits, target, part, &mut scratch, scale));
-            right += usize::from(loops::is_first_largest(logits, target));
+        let kinds = codes.columns();
+        for (row, token) in rows.iter().zip(tokens) {
+            let mut all_right = true;
+            for (columns, target) in kinds.iter().zip(codes.split(*token)) {
+                let (from, to) = (*row as usize * width + columns.start, *row as usize * width + columns.end);
+                let logits = &values[from..to];
+                let part = if gradient.is_empty() { &mut [][..] } else { &mut gradient[from..to] };
+                let scratch = &mut scratch[..columns.len()];
+                total += f64::from(loops::entropy_row(logits, target as usize, part, scratch, scale));
+                all_right &= loops::is_first_largest(logits, target as usize);
+            }
+            right += usize::from(all_right);
         }
         self.pool.give(scratch);
         let loss = self.loss(logits, gradient, (total * f64::from(scale)) as f32);

@@ -78,9 +78,10 @@ enum Operation {
         layout: AttentionLayout,
         shares: Buffer,
     },
+    /// Rows of first codes and of second ones, which may be none.
     Embed {
         table: ParamId,
-        rows: Arc<[u32]>,
+        rows: [Arc<[u32]>; 2],
     },
     Sum {
         x: usize,

@@ -2,7 +2,7 @@
 
 use super::{Operation, TapeOps, TapeTensor, attention, loops, silu};
 use crate::model::layers::{Conv, Linear, Norm};
-use crate::model::{Activation, AttentionLayout, Grid, Ops, ParamId};
+use crate::model::{Activation, AttentionLayout, Codes, Grid, Ops, ParamId};
 use crate::train::tape::buffers::Buffer;
 use crate::train::tape::patches::{GROUP, Neighbours, TAPS};
 use crate::train::tape::product::Matrix;
@@ -206,13 +206,19 @@ impl Ops for TapeOps {
         self.push(y, [rows, triple / 3], operation, tracked)
     }
 
-    fn embed(&mut self, table: ParamId, indices: &Arc<[u32]>) -> TapeTensor {
-        let width = self.parameters[table.0].shape[1];
-        let mut y = self.pool.take(indices.len() * width);
-        copy_rows(&mut y, &self.parameters[table.0].values, indices, width);
-        let operation = Operation::Embed { table, rows: Arc::clone(indices) };
+    fn embed(&mut self, table: ParamId, tokens: &Arc<[u32]>, codes: Codes) -> TapeTensor {
+        let [entries, width] = self.parameters[table.0].shape;
+        let mut y = self.pool.take(tokens.len() * width);
+        let rows = |token: &u32| codes.rows_of(*token, entries);
+        let first: Arc<[u32]> = tokens.iter().map(|token| rows(token).0 as u32).collect();
+        let second: Arc<[u32]> = tokens.iter().filter_map(|token| rows(token).1).map(|row| row as u32).collect();
+        let values = &self.parameters[table.0].values;
+        copy_rows(&mut y, values, &first, width);
+        if codes.second > 1 {
+            loops::add_picked(&mut y, values, &second, width);
+        }
         let tracked = self.tracks(table);
-        self.push(y, [indices.len(), width], operation, tracked)
+        self.push(y, [tokens.len(), width], Operation::Embed { table, rows: [first, second] }, tracked)
     }
 
     fn broadcast_sum(&mut self, x: &TapeTensor, y: &TapeTensor, rows: usize) -> TapeTensor {

@@ -1,7 +1,7 @@
 //! Parameters, losses and gradients.
 
 use super::{TorchOps, TorchTensor, indices};
-use crate::model::{Ops, ParamId};
+use crate::model::{Codes, Ops, ParamId};
 use crate::train::learner::Learner;
 use crate::train::params::ParamSet;
 use tch::{Kind, Reduction, Tensor};
@@ -30,12 +30,24 @@ impl Learner for TorchOps {
         self.parameters[id.0] = Some(tensor.set_requires_grad(differentiate));
     }
 
-    fn cross_entropy(&mut self, logits: &TorchTensor, rows: &[u32], targets: &[u32]) -> (TorchTensor, f32) {
-        let [rows, targets] = [rows, targets].map(|values| indices(values, self.device));
-        let logits = logits.0.index_select(0, &rows).to_kind(Kind::Float);
-        let right = logits.argmax(1, false).eq_tensor(&targets).to_kind(Kind::Float).mean(Kind::Float);
-        let entropy = logits.cross_entropy_loss(&targets, None::<Tensor>, Reduction::Mean, -100, 0.0);
-        (TorchTensor(entropy), right.double_value(&[]) as f32)
+    fn cross_entropy(
+        &mut self,
+        logits: &TorchTensor,
+        rows: &[u32],
+        tokens: &[u32],
+        codes: Codes,
+    ) -> (TorchTensor, f32) {
+        let logits = logits.0.index_select(0, &indices(rows, self.device)).to_kind(Kind::Float);
+        let mut right = Tensor::ones([tokens.len() as i64], (Kind::Float, self.device));
+        let mut sum = Tensor::zeros([], (Kind::Float, self.device));
+        for (kind, columns) in codes.columns().into_iter().enumerate() {
+            let logits = logits.narrow(1, columns.start as i64, columns.len() as i64);
+            let targets: Vec<u32> = tokens.iter().map(|token| codes.split(*token)[kind]).collect();
+            let targets = indices(&targets, self.device);
+            right *= logits.argmax(1, false).eq_tensor(&targets).to_kind(Kind::Float);
+            sum += logits.cross_entropy_loss(&targets, None::<Tensor>, Reduction::Mean, -100, 0.0);
+        }
+        (TorchTensor(sum), right.mean(Kind::Float).double_value(&[]) as f32)
     }
 
     fn weighted_square_error(&mut self, found: &TorchTensor, target: &[f32], weights: &[f32]) -> TorchTensor {

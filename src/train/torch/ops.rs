@@ -2,7 +2,7 @@
 
 use super::{TorchOps, TorchTensor, as_grid, padded};
 use crate::model::layers::{Conv, Linear, Norm};
-use crate::model::{Activation, AttentionLayout, Grid, Ops, ParamId};
+use crate::model::{Activation, AttentionLayout, Codes, Grid, Ops, ParamId};
 use crate::train::ops::NORM_EPSILON;
 use tch::{Kind, Tensor};
 
@@ -118,8 +118,15 @@ impl Ops for TorchOps {
         TorchTensor(values.permute([0, 2, 1, 3]).reshape([items * length, width]))
     }
 
-    fn embed(&mut self, table: ParamId, indices: &TorchTensor) -> TorchTensor {
-        TorchTensor(self.value_of(table).index_select(0, &indices.0))
+    fn embed(&mut self, table: ParamId, tokens: &TorchTensor, codes: Codes) -> TorchTensor {
+        let table = self.value_of(table);
+        if codes.second == 1 {
+            return TorchTensor(table.index_select(0, &tokens.0));
+        }
+        let second = codes.second as i64;
+        let first = table.index_select(0, &tokens.0.divide_scalar_mode(second, "floor"));
+        let rows = tokens.0.remainder(second) + (table.size()[0] - second);
+        TorchTensor(first + table.index_select(0, &rows))
     }
 
     fn broadcast_sum(&mut self, x: &TorchTensor, y: &TorchTensor, rows: usize) -> TorchTensor {
