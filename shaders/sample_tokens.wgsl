@@ -27,14 +27,14 @@ struct Params {
 @group(0) @binding(4) var<storage, read> items: array<Item>;
 @group(0) @binding(5) var<storage, read_write> tokens: array<u32>;
 
-// The code that a row chooses among `count` columns from `from` on.
-fn choose(thread: u32, row: u32, position: u32, columns: u32, from: u32, count: u32) -> u32 {
+// The code that a row chooses among `count` columns from `start` on.
+fn choose(thread: u32, row: u32, position: u32, columns: u32, start: u32, count: u32) -> u32 {
     let key = keys[params.key_start + position];
     let item = items[position / params.positions];
     var best = 0u;
     var best_score = -3.4e38;
     for (var code = thread; code < count; code += REDUCE_THREADS) {
-        let column = from + code;
+        let column = start + code;
         let at = row * columns + column;
         var logit = logits[at];
         if params.guided != 0u {

@@ -39,6 +39,8 @@ pub struct Arm {
     pub kind: Kind,
     /// Size of the codebook, of each of two for pairs.
     pub codes: usize,
+    /// Second codes of a token, see [`crate::model::Codes`]; 1 for tokens of one code. Not for pairs, which are two tokens.
+    pub second_codes: usize,
     /// How tokens enter the continuous model.
     pub fusion: Fusion,
     /// Whether the head samples positions together.
@@ -60,6 +62,7 @@ pub fn arms() -> Vec<Arm> {
         what: "DisCon: tokens as conditions of continuous latents",
         kind: Kind::Both,
         codes: CODES,
+        second_codes: 1,
         fusion: Fusion::InPlace,
         together: true,
         corruption: Corruption::default(),
@@ -90,6 +93,7 @@ pub fn arms() -> Vec<Arm> {
         Arm { together: false, ..arm("X-alone", "X with a head that samples each position alone") },
         Arm { codes: 64, ..arm("X-64", "X with 64 codes") },
         Arm { codes: 1024, ..arm("X-1024", "X with 1024 codes") },
+        Arm { second_codes: 64, bounds: true, ..arm("X-two", "X with tokens of two codes, 256 and 64") },
     ]
 }
 
@@ -111,7 +115,7 @@ impl Arm {
             tokenizer: TokenizerConfig {
                 latent_width: 32,
                 codebook_size: if pairs { pairs::vocabulary(self.codes) } else { self.codes },
-                second_codes: 1,
+                second_codes: self.second_codes,
                 encoder_widths: [32, 48, 64],
                 decoder_widths: [96, 64, 48],
                 decoder_blocks: [1, 1, 1],

@@ -51,11 +51,14 @@ pub struct Shared {
     books: BTreeMap<Key, Book>,
 }
 
-/// Arms with equal keys share a codebook: whether tokens come in pairs, and how many codes there are.
-type Key = (bool, usize);
+/// Arms with equal keys share a codebook: whether tokens come in pairs, and how many first and second codes there are.
+type Key = (bool, usize, usize);
+
+/// The codebook that is made with encoder and decoder.
+const FIRST: Key = (false, CODES, 1);
 
 fn key(arm: &Arm) -> Key {
-    (arm.kind == Kind::TokenPairs, arm.codes)
+    (arm.kind == Kind::TokenPairs, arm.codes, arm.second_codes)
 }
 
 impl Shared {
@@ -79,7 +82,7 @@ impl Shared {
         let (mut base, latents) = train_tokenizer(request, options, &data, workers)?;
         let mut books = BTreeMap::new();
         let first = Book::of(&base, latents);
-        for arm in arms.iter().filter(|arm| arm.codes != CODES && arm.kind != Kind::TokenPairs) {
+        for arm in arms.iter().filter(|arm| key(arm) != FIRST && arm.kind != Kind::TokenPairs) {
             books.insert(key(arm), other_size(request, &base, &first, arm)?);
         }
         let seconds = 60.0 * request.minutes;
@@ -92,7 +95,7 @@ impl Shared {
         if arms.iter().any(|arm| arm.kind == Kind::Tokens) {
             first.decoder = tuning::tune(&base, &first.latents, |token| first.value(token, None), seconds)?;
         }
-        books.insert((false, CODES), first);
+        books.insert(FIRST, first);
         base.export()?;
         let model = Model::load(&base.options.out)?;
         let reference =
@@ -214,13 +217,13 @@ fn train_tokenizer(
 fn other_size(request: &AblationRequest, base: &Session, first: &Book, arm: &Arm) -> Result<Book, TrainError> {
     let options = Options {
         config: arm.config(&base.data.classes, base.model.config.styles),
-        out: request.output.join(format!("shared/codes-{}", arm.codes)),
+        out: request.output.join(format!("shared/codes-{}-{}", arm.codes, arm.second_codes)),
         ..base.options.clone()
     };
     let mut session = Session::with_data(options, Arc::clone(&base.data))?;
     let mut latents = first.latents.clone();
     let perplexity = codebook::build_codebook(&mut session, &mut latents);
-    eprintln!("codebook of {}: perplexity {perplexity:.0}", arm.codes);
+    eprintln!("codebook of {} and {}: perplexity {perplexity:.0}", arm.codes, arm.second_codes);
     Ok(Book::of(&session, latents))
 }
 
