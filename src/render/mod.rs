@@ -23,6 +23,7 @@ mod active;
 mod batch;
 mod budget;
 mod clear;
+mod device_task;
 mod extract;
 mod kept;
 mod layers;

@@ -1,5 +1,6 @@
 //! Kernels and weights, made on task threads.
 
+use super::device_task::DeviceTask;
 use super::extract::{Queued, Waiting};
 use super::memory::{Memory, afford};
 use super::slots::Slots;
@@ -8,7 +9,6 @@ use crate::model::Model;
 use crate::request::link::{Report, ReportSender};
 use bevy::prelude::*;
 use bevy::render::renderer::{RenderAdapterInfo, RenderDevice, RenderQueue};
-use bevy::tasks::{AsyncComputeTaskPool, Task, block_on, poll_once};
 use std::sync::Arc;
 
 /// A model that can run.
@@ -23,7 +23,7 @@ pub struct GpuModel {
 
 enum State {
     Nothing,
-    Preparing(Task<Result<GpuModel, GpuError>>, Arc<Model>),
+    Preparing(DeviceTask<Result<GpuModel, GpuError>>, Arc<Model>),
     /// There was no memory for it; tried again when something is asked for.
     NoRoom(Arc<Model>),
     Ready(Arc<GpuModel>),
@@ -81,8 +81,11 @@ pub fn prepare_model(
     let limit = memory.settings.work_memory_bytes;
     if queued.model.is_some() {
         let model = queued.model.take();
-        *slots = Slots::default();
+        slots.forget();
         memory.kept.forget();
+        if let State::Preparing(task, _) = std::mem::replace(&mut gpu.state, State::Nothing) {
+            task.let_go();
+        }
         gpu.state = match model.filter(|_| gpu.computes) {
             Some(model) => prepare(model, &device, &memory.queue, gpu.variant, limit),
             None => {
@@ -97,7 +100,7 @@ pub fn prepare_model(
         gpu.state = prepare(model.clone(), &device, &memory.queue, gpu.variant, limit);
     }
     let State::Preparing(task, model) = &mut gpu.state else { return };
-    let (Some(result), model) = (block_on(poll_once(task)), model.clone()) else { return };
+    let (Some(result), model) = (task.poll(), model.clone()) else { return };
     gpu.state = match result {
         Ok(model) => {
             debug!("model on the GPU: {} kB of weights, {:?} kernels", model.weights.bytes() / 1000, gpu.variant);
@@ -125,7 +128,7 @@ fn prepare(
     mut limit: u64,
 ) -> State {
     let (device, queue, of) = (device.wgpu_device().clone(), queue.clone(), model.clone());
-    let task = AsyncComputeTaskPool::get().spawn(async move {
+    let task = DeviceTask::spawn(move || {
         let weights = GpuWeights::upload(&device, &queue, &model)?;
         afford(&mut limit, weights.bytes(), || "the weights of the model".into())?;
         let pipelines = Pipelines::compile(&device, variant, &model.discon.config)?;

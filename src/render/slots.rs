@@ -1,6 +1,7 @@
 //! Buffers and bind groups in which textures are made, one slot for each shape and number of textures.
 
 use super::batch;
+use super::device_task::DeviceTask;
 use super::extract::{Queued, Waiting};
 use super::memory::{Memory, afford};
 use super::prepare::{GpuModel, ModelOnGpu};
@@ -13,7 +14,6 @@ use bevy::prelude::*;
 use bevy::render::render_asset::RenderAssets;
 use bevy::render::renderer::RenderDevice;
 use bevy::render::texture::GpuImage;
-use bevy::tasks::{AsyncComputeTaskPool, Task, block_on, poll_once};
 use std::sync::Arc;
 
 /// Where the jobs of one shape run: one at a time, or as many at once as the slot is for.
@@ -42,7 +42,7 @@ type SlotKey = (PlanShape, usize);
 pub struct Slots {
     /// Least recently used first.
     ready: Vec<(PlanShape, Slot)>,
-    building: Option<(SlotKey, Task<Result<Slot, GpuError>>)>,
+    building: Option<(SlotKey, DeviceTask<Result<Slot, GpuError>>)>,
     /// Shapes of which the device has no room for a batch.
     too_large: Vec<PlanShape>,
 }
@@ -100,6 +100,13 @@ impl Slots {
         known.map(|(_, slot)| slot.full.clone())
     }
 
+    /// As it was before the first texture; for another model.
+    pub fn forget(&mut self) {
+        if let Some((_, task)) = std::mem::take(self).building {
+            task.let_go();
+        }
+    }
+
     /// Takes what was made, and keeps at most `most` slots.
     fn add(&mut self, shape: PlanShape, slot: Slot, most: usize) {
         self.ready.retain(|(known, old)| *known != shape || old.items != slot.items);
@@ -125,7 +132,7 @@ pub fn prepare_slots(
 ) {
     let Some(model) = gpu.get() else { return };
     if let Some((_, task)) = &mut slots.building {
-        let Some(result) = block_on(poll_once(task)) else { return };
+        let Some(result) = task.poll() else { return };
         let Some(((shape, items), _)) = slots.building.take() else { return };
         match result {
             Ok(slot) => {
@@ -162,9 +169,9 @@ pub fn prepare_slots(
         let (model, device) = (model.clone(), device.wgpu_device().clone());
         let (known, coarse) = (slots.known(&shape, items), next.needs_coarse());
         let left = memory.left(&model, &slots);
-        let task = AsyncComputeTaskPool::get().spawn({
+        let task = DeviceTask::spawn({
             let shape = shape.batched(items);
-            async move { make_slot(&model, &device, &shape, known, coarse, left) }
+            move || make_slot(&model, &device, &shape, known, coarse, left)
         });
         slots.building = Some(((shape, items), task));
     }
