@@ -33,7 +33,11 @@ impl<T> DeviceTask<T> {
 
 impl<T> Drop for DeviceTask<T> {
     fn drop(&mut self) {
-        if let Some(task) = self.0.take() {
+        let Some(task) = self.0.take() else { return };
+        if cfg!(target_arch = "wasm32") {
+            // There are no threads, so nothing runs now, and waiting would have no end.
+            task.detach();
+        } else {
             // One that has not begun never does.
             block_on(task.cancel());
         }

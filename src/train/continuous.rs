@@ -35,6 +35,10 @@ const UNIFORM_TIMES: f32 = 0.1;
 const TIME_NORMAL: (f32, f32) = (-0.7, 1.1);
 /// Batches of a validation.
 const CHECK_BATCHES: u64 = 8;
+/// Embeddings of the tokens, and the factor on their learning rate when a trained model goes on: that is done at a low rate,
+/// and codes that are new to the model would hardly move.
+const TOKEN_TABLE: &str = "mar.tokens";
+const TABLE_RATE: f32 = 8.0;
 /// Seconds between grids of generated textures.
 const SAMPLE_SECONDS: f64 = 400.0;
 /// Inputs and targets of one step.
@@ -218,8 +222,14 @@ impl Stage for Continuous {
         let Task { session, latents, .. } = task;
         let setting = Setting::new(session, latents);
         let mut set = ParamSet::new(&session.table, &session.weights, PREFIXES);
-        if !set.load(&session.checkpoint(STAGE))? && session.options.start.is_none() {
-            start_local_branch(session, latents, &mut set);
+        let is_new = !set.load(&session.checkpoint(STAGE))?;
+        if session.options.start.is_none() {
+            if is_new {
+                start_local_branch(session, latents, &mut set);
+            }
+        } else {
+            let tables = set.parameters.iter_mut().filter(|parameter| parameter.name == TOKEN_TABLE);
+            tables.for_each(|table| table.rate = TABLE_RATE);
         }
         let threads = session.options.device.threads_ahead(session.options.threads);
         let inputs = |step: u64, share: usize| {
