@@ -1,7 +1,10 @@
 //! Is the CPU reference the network of the description? Golden tensors come from `golden/make_golden.py`,
 //! which states the network a second time on PyTorch; weights follow a formula that both sides know.
 
-use bevy_discon::model::{Fusion, Grid, HeadConfig, HeadMixing, Model, ModelConfig, Role, Wrap, time_features};
+use bevy_discon::model::{
+    Activation, Fusion, Grid, HeadConfig, HeadMixing, Model, ModelConfig, Ops, Role, TOKEN_BLOCKS, TokenBlocks, Wrap,
+    time_features,
+};
 use bevy_discon::reference::{CpuOps, CpuTensor};
 use half::f16;
 use safetensors::SafeTensors;
@@ -111,4 +114,27 @@ fn assert_head(name: &str, model: &Model, grid: Grid) {
     let time = CpuTensor::new(time_features(0.3).to_vec(), 32);
     let noisy = values("noisy", 16, grid.rows());
     assert_golden(name, &model.discon.head.velocity(&mut ops, &noisy, &time, &condition, grid));
+}
+
+#[test]
+fn blocks_of_a_token_are_those_of_the_linear_path_where_all_tokens_are_equal() {
+    let mut config = ModelConfig::tiny(&["a"]);
+    config.tokenizer.second_codes = 16;
+    let model = model_of(config);
+    let (width, token) = (model.discon.config.tokenizer.latent_width, 5 * 16 + 3);
+    let style: Vec<f32> = (0..2 * width).map(|at| if at < width { 0.02 * at as f32 } else { -0.3 }).collect();
+    let grid = Grid { items: 1, height: 3, width: 3, wrap: Wrap::BOTH };
+    let mut ops = CpuOps::new(&model);
+    let tokens = ops.embed(model.discon.codebook.centres, &vec![token; 9], model.discon.config.codes());
+    let latents = ops.denormalise(&tokens, &CpuTensor::new(style.clone(), 2 * width));
+    let pixels = ops.conv3x3(&latents, &model.discon.decoder.linear_path, grid, Activation::None, None);
+    let found = TokenBlocks::new(&model).of(&model, token, &style);
+    assert_eq!(found.len(), 3 * TOKEN_BLOCKS * TOKEN_BLOCKS);
+    for (at, found) in found.iter().enumerate() {
+        let (block, channel) = (at / 3, at % 3);
+        let (top, left) = (block / 4 * 4, block % 4 * 4);
+        let values = (0..16).map(|pixel| pixels.values[((top + pixel / 4) * 16 + left + pixel % 4) * 3 + channel]);
+        let mean = values.sum::<f32>() / 16.0;
+        assert!((mean - found).abs() < 1e-4, "block {block}: {found}, {mean}");
+    }
 }

@@ -16,6 +16,7 @@ mod panel;
 mod picture;
 mod state;
 mod systems;
+mod token_picture;
 
 pub use crate::export::FileFormat;
 pub use export::export_picture;

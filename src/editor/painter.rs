@@ -1,11 +1,17 @@
 //! The token grid: the structure of a texture, one cell for each 16x16 pixels.
 
 use super::state::{EditorAction, EditorState};
+use super::token_picture::TokenColours;
+use crate::model::TOKEN_BLOCKS;
 use crate::request::TextureState;
-use bevy_egui::egui::{self, Button, Color32, DragValue, PointerButton, Pos2, Rect, RichText, Sense, Vec2};
+use bevy_egui::egui::{
+    self, Button, Color32, DragValue, PointerButton, Pos2, Rect, RichText, Sense, Stroke, StrokeKind, Vec2,
+};
 
 /// Longer side of the grid in points.
 const SIDE: f32 = 160.0;
+/// Side of the brush's picture.
+const SWATCH: f32 = 32.0;
 
 /// The tokens of the recipe; a click or a drag sets cells to the brush, the other button picks a cell's token.
 pub fn painter(ui: &mut egui::Ui, state: &mut EditorState) {
@@ -51,19 +57,51 @@ pub fn painter(ui: &mut egui::Ui, state: &mut EditorState) {
                 state.brush = tokens[at];
             }
         }
-        for (at, token) in state.recipe.tokens.iter().flatten().enumerate() {
+        let tokens = state.recipe.tokens.as_deref().unwrap_or_default();
+        let model = state.model.as_deref();
+        let colours = model.and_then(|model| Some((model, TokenColours::new(ui, model, &state.recipe)?)));
+        match &colours {
+            Some((model, colours)) => {
+                let picture = colours.picture(ui, model, tokens, columns);
+                let whole = Rect::from_min_max(Pos2::ZERO, Pos2::new(1.0, 1.0));
+                painter.image(picture.id(), Rect::from_min_size(corner, size), whole, Color32::WHITE);
+            }
+            None => flat(&painter, tokens, corner, cell, columns),
+        }
+        if let Some(at) = at {
             let place = corner + Vec2::new((at % columns) as f32, (at / columns) as f32) * cell;
-            painter.rect_filled(Rect::from_min_size(place, Vec2::splat(cell - 1.0)), 0.0, colour(*token));
+            let stroke = Stroke::new(1.0, Color32::WHITE);
+            painter.rect_stroke(Rect::from_min_size(place, Vec2::splat(cell)), 0.0, stroke, StrokeKind::Inside);
         }
         ui.vertical(|ui| {
-            ui.label(
-                "A click sets a cell to the brush,\nthe other button takes its token.\nColours only tell tokens apart.",
-            );
+            ui.label("A click sets a cell to the brush,\nthe other button takes its token.");
+            if let Some((model, colours)) = &colours {
+                swatch(ui, &colours.of(model, state.brush));
+            }
             if let Some(token) = at.and_then(|at| state.recipe.tokens.as_ref()?.get(at)) {
                 ui.label(format!("token {token}"));
             }
         });
     });
+}
+
+/// The blocks of a token, as large as they can be told apart.
+fn swatch(ui: &mut egui::Ui, blocks: &[Color32]) {
+    let (response, painter) = ui.allocate_painter(Vec2::splat(SWATCH), Sense::hover());
+    let block = Vec2::splat(SWATCH / TOKEN_BLOCKS as f32);
+    for (at, colour) in blocks.iter().enumerate() {
+        let place = Vec2::new((at % TOKEN_BLOCKS) as f32, (at / TOKEN_BLOCKS) as f32) * block;
+        painter.rect_filled(Rect::from_min_size(response.rect.min + place, block), 0.0, *colour);
+    }
+    response.on_hover_text("What the brush looks like in this style");
+}
+
+/// Cells in colours that only tell tokens apart, for a recipe that the model cannot follow.
+fn flat(painter: &egui::Painter, tokens: &[u16], corner: Pos2, cell: f32, columns: usize) {
+    for (at, token) in tokens.iter().enumerate() {
+        let place = corner + Vec2::new((at % columns) as f32, (at / columns) as f32) * cell;
+        painter.rect_filled(Rect::from_min_size(place, Vec2::splat(cell - 1.0)), 0.0, colour(*token));
+    }
 }
 
 /// The cell under a position.

@@ -9,7 +9,7 @@ use crate::model::{Grid, Layout, Model};
 
 /// Layouts among which a seed chooses: those of the styles nearest to that of the texture. So a texture is neither
 /// bound to the one image that its style comes from, nor are glazed tiles laid like cobbles.
-const CHOICES: usize = 6;
+const CHOICES: usize = 3;
 /// Share of a blend above which a cell has the blend's layout, in 255ths.
 const MOST: u8 = 127;
 
