@@ -50,3 +50,39 @@ pub fn copy_weights(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Discon, ModelConfig};
+
+    #[test]
+    fn a_model_of_one_code_grows_second_codes_that_say_nothing() {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let old = Model::new(&ModelConfig::tiny(&["brick"]), None, 1).expect("the preset is valid");
+        old.save(folder.path()).expect("the folder can be written");
+        let mut config = ModelConfig::tiny(&["brick"]);
+        config.tokenizer.second_codes = 16;
+        let (_, table) = Discon::declare(&config).expect("the sizes are valid");
+        let mut weights = Weights::fresh(&table, 2);
+        copy_weights(folder.path(), &["tokenizer.", "prior.", "mar."], &table, &mut weights).expect("it fits");
+        for name in CODES {
+            let (id, before) = (table.find(name).expect("declared"), old.table.find(name).expect("declared"));
+            let [(new, wide), (old, narrow)] =
+                [(weights.get(id), table.spec(id).shape), (old.weights.get(before), old.table.spec(before).shape)];
+            assert!(new.len() > old.len(), "{name}");
+            for (at, value) in new.iter().enumerate() {
+                let (row, column) = (at / wide[1], at % wide[1]);
+                let known = row < narrow[0] && column < narrow[1];
+                let expected = if known { old[row * narrow[1] + column] } else { 0.0 };
+                assert_eq!(*value, expected, "{name}, row {row}, column {column}");
+            }
+        }
+        // The other way round a code would be lost.
+        let smaller = Discon::declare(&ModelConfig::tiny(&["brick"])).expect("the preset is valid").1;
+        Model::new(&config, Some(weights), 0).expect("the sizes are valid").save(folder.path()).expect("it is written");
+        let mut weights = Weights::fresh(&smaller, 3);
+        let error = copy_weights(folder.path(), &["mar."], &smaller, &mut weights).expect_err("the sizes differ");
+        assert!(error.to_string().contains("mar.tokens"), "{error}");
+    }
+}
