@@ -212,11 +212,8 @@ impl Ops for TapeOps {
         let rows = |token: &u32| codes.rows_of(*token, entries);
         let first: Arc<[u32]> = tokens.iter().map(|token| rows(token).0 as u32).collect();
         let second: Arc<[u32]> = tokens.iter().filter_map(|token| rows(token).1).map(|row| row as u32).collect();
-        let values = &self.parameters[table.0].values;
-        copy_rows(&mut y, values, &first, width);
-        if codes.second > 1 {
-            loops::add_picked(&mut y, values, &second, width);
-        }
+        copy_rows(&mut y, &self.parameters[table.0].values, &first, width);
+        loops::add_picked(&mut y, &self.parameters[table.0].values, &second, width);
         let tracked = self.tracks(table);
         self.push(y, [tokens.len(), width], Operation::Embed { table, rows: [first, second] }, tracked)
     }
