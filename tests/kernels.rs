@@ -5,11 +5,14 @@ mod common;
 /// Cases of `derive_normal`, `derive_orm`, `derive_height` and `downsample_map`.
 #[path = "kernel_cases/maps.rs"]
 mod maps;
+/// Cases of `embed`, `gather`, `reopen`, `tokens_at` and `sample_tokens`.
+#[path = "kernel_cases/tokens.rs"]
+mod tokens;
 
 use bevy_discon::gpu::{Gpu, GpuWeights, JobSlot, Kernel, KernelKey, KernelVariant, Pipelines, Recorder};
 use bevy_discon::model::layers::{Conv, Linear, Norm};
 use bevy_discon::model::{
-    Activation, AttentionLayout, Codes, Grid, Init, Model, ModelConfig, Ops, ParamId, ParamTable, Role, Weights, Wrap,
+    Activation, AttentionLayout, Grid, Init, Model, ModelConfig, Ops, ParamId, ParamTable, Role, Weights, Wrap,
 };
 use bevy_discon::reference::CpuOps;
 use bevy_discon::sampling::{FlowStep, ItemInputs, JobInputs, Plan, PlanShape, SampleOps, Stage};
@@ -346,41 +349,9 @@ fn norms_and_gates_equal_the_reference() {
     bench.check("norms of many rows", sum_tolerance(8), NormCase { rows: 40_000, width: 8, norm: None });
 }
 
-struct EmbedCase {
-    width: usize,
-    codes: Codes,
-    table: ParamId,
-}
-
-impl Case for EmbedCase {
-    fn declare(&mut self, table: &mut ParamTable) {
-        let rows = self.codes.rows_with_mask().max(65 / self.codes.second);
-        self.table = table.add("table", [rows, self.width], Init::Zeros, Role::Table);
-    }
-
-    fn run<O: SampleOps>(&self, ops: &mut O) -> O::Tensor {
-        let tokens = ops.token_grid();
-        let x = ops.embed(self.table, &tokens, self.codes);
-        let positions = ops.positions(Stage::Latents, 4..15);
-        let gathered = ops.gather(&x, &positions, 1);
-        // The same rows by way of tokens_at, some of them forgotten before.
-        let some = ops.positions(Stage::Latents, 6..9);
-        let given = ops.positions(Stage::Lists, 2..5);
-        ops.reopen(&some, &given);
-        let tokens = ops.tokens_at(&positions);
-        let x = ops.embed(self.table, &tokens, self.codes);
-        ops.join_segments(&gathered, &x, 1)
-    }
-}
-
 #[test]
 fn row_movements_equal_the_reference_exactly() {
     let Some(bench) = Bench::get() else { return };
-    let two = Codes { first: 13, second: 5 };
-    for (width, codes) in [(8, Codes::single(64)), (24, two), (50, Codes::single(64)), (50, two)] {
-        let name = format!("embed of {codes:?}, gather, reopen and tokens_at {width}");
-        bench.check(&name, 0.0, EmbedCase { width, codes, table: ParamId(0) });
-    }
     case!(bench, "gather of two items", 0.0, |ops| {
         let x = input(ops, 1, [70, 9]);
         let positions = ops.positions(Stage::Tokens, 30..35);
@@ -463,59 +434,6 @@ fn sampling_equals_the_reference() {
         let (x, style) = (input(ops, 1, [12, 16]), input(ops, 2, [3, 32]));
         ops.denormalise(&x, &style)
     });
-}
-
-struct TokenCase {
-    codes: Codes,
-    guided: bool,
-    scale: f32,
-    temperature: f32,
-    table: ParamId,
-}
-
-impl Case for TokenCase {
-    fn declare(&mut self, table: &mut ParamTable) {
-        self.table = table.add("table", [self.codes.tokens().max(65), 8], Init::Zeros, Role::Table);
-    }
-
-    fn temperature(&self) -> f32 {
-        self.temperature
-    }
-
-    fn run<O: SampleOps>(&self, ops: &mut O) -> O::Tensor {
-        let positions = ops.positions(Stage::Tokens, 2..33);
-        let rows = if self.guided { 62 } else { 31 };
-        let values = common::numbers(6, rows * self.codes.rows());
-        // Few different values, so that at temperature 0 the largest one stands several times.
-        let values: Vec<f32> = values.iter().map(|value| (self.scale * value).round()).collect();
-        let logits = ops.constant(&values, [rows, self.codes.rows()]);
-        ops.sample_tokens(&logits, &positions, self.codes, self.guided, 0);
-        // Each token has a different row, so equal rows are equal tokens.
-        let tokens = ops.token_grid();
-        ops.embed(self.table, &tokens, Codes::single(self.codes.tokens()))
-    }
-}
-
-#[test]
-fn sampled_tokens_equal_the_reference() {
-    let Some(bench) = Bench::get() else { return };
-    for (first, second, guided, scale, temperature) in [
-        (64, 1, false, 2.0, 0.9),
-        (1024, 1, true, 5.0, 0.9),
-        (16, 1, true, 0.0, 0.9),
-        (80, 1, false, 0.0, 0.9),
-        (208, 1, false, 3.0, 0.0),
-        (1024, 1, true, 3.0, 0.0),
-        (16, 16, false, 2.0, 0.9),
-        (80, 48, true, 3.0, 0.0),
-        (48, 208, true, 0.0, 0.9),
-    ] {
-        let codes = Codes { first, second };
-        let case = TokenCase { codes, guided, scale, temperature, table: ParamId(0) };
-        let name =
-            format!("sample_tokens of {first} and {second}, guided {guided}, {scale}, temperature {temperature}");
-        bench.check(&name, 0.0, case);
-    }
 }
 
 #[test]

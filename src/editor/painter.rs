@@ -15,6 +15,21 @@ const SWATCH: f32 = 32.0;
 
 /// The tokens of the recipe; a click or a drag sets cells to the brush, the other button picks a cell's token.
 pub fn painter(ui: &mut egui::Ui, state: &mut EditorState) {
+    tools(ui, state);
+    let (columns, rows) = state.recipe.token_grid();
+    match &state.recipe.tokens {
+        Some(tokens) if tokens.len() == columns * rows && !tokens.is_empty() => grid(ui, state, columns, rows),
+        Some(_) => {
+            ui.label("These belong to another size: forget them, or undo.");
+        }
+        None => {
+            ui.label("The model chooses them by the seed.");
+        }
+    }
+}
+
+/// What is done with all tokens, and the brush.
+fn tools(ui: &mut egui::Ui, state: &mut EditorState) {
     ui.horizontal(|ui| {
         ui.label(RichText::new("Tokens").strong());
         let ready = matches!(state.picture.state, Some(TextureState::Ready(_)));
@@ -29,18 +44,10 @@ pub fn painter(ui: &mut egui::Ui, state: &mut EditorState) {
         let label = ui.label("brush");
         ui.add(DragValue::new(&mut state.brush).range(0..=last)).labelled_by(label.id);
     });
-    let (columns, rows) = state.recipe.token_grid();
-    match &state.recipe.tokens {
-        Some(tokens) if tokens.len() == columns * rows && !tokens.is_empty() => {}
-        Some(_) => {
-            ui.label("These belong to another size: forget them, or undo.");
-            return;
-        }
-        None => {
-            ui.label("The model chooses them by the seed.");
-            return;
-        }
-    }
+}
+
+/// The cells, what is under the pointer, and what the brush looks like.
+fn grid(ui: &mut egui::Ui, state: &mut EditorState, columns: usize, rows: usize) {
     ui.horizontal(|ui| {
         let cell = SIDE / columns.max(rows) as f32;
         let size = Vec2::new(columns as f32, rows as f32) * cell;

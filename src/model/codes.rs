@@ -28,12 +28,7 @@ impl Codes {
 
     /// Rows of a table of centres and columns of logits: first codes, then second ones if tokens have two.
     pub fn rows(self) -> usize {
-        self.first + self.second_rows()
-    }
-
-    /// Rows of the second codes.
-    pub fn second_rows(self) -> usize {
-        if self.second > 1 { self.second } else { 0 }
+        if self.second > 1 { self.first + self.second } else { self.first }
     }
 
     /// Rows of a table of embeddings: the row of the mask token stands behind those of the first codes.

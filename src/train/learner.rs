@@ -65,7 +65,7 @@ impl Learner for TrainOps {
         let rows = Self::indices(self, rows);
         let logits = logits.clone().select(0, rows);
         let mut right = vec![true; tokens.len()];
-        let mut sum: Option<Tensor<1>> = None;
+        let mut sum = Tensor::zeros([1], &logits.device());
         for (kind, columns) in codes.columns().into_iter().enumerate() {
             let logits = logits.clone().narrow(1, columns.start, columns.len());
             let targets: Vec<u32> = tokens.iter().map(|token| codes.split(*token)[kind]).collect();
@@ -74,15 +74,10 @@ impl Learner for TrainOps {
             let both = right.iter_mut().zip(best.iter().zip(&targets));
             both.for_each(|(right, (best, target))| *right &= *best as u32 == *target);
             let places = Self::indices(self, &targets).reshape([targets.len(), 1]);
-            let entropy = log_softmax(logits, 1).gather(1, places).mean().neg();
-            sum = Some(match sum {
-                Some(sum) => sum + entropy,
-                None => entropy,
-            });
+            sum = sum - log_softmax(logits, 1).gather(1, places).mean();
         }
-        let entropy = sum.unwrap_or_else(|| logits.sum());
         let right = right.iter().filter(|right| **right).count();
-        (entropy, right as f32 / tokens.len().max(1) as f32)
+        (sum, right as f32 / tokens.len().max(1) as f32)
     }
 
     fn weighted_square_error(&mut self, found: &Tensor<2>, target: &[f32], weights: &[f32]) -> Tensor<1> {

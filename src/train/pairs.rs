@@ -6,11 +6,7 @@
 
 use super::batches::Batch;
 use super::prior::Masked;
-
-/// Both tokens of a position in one number, as [`super::latents::Latents::tokens`] holds them.
-pub fn join(first: u32, second: u32, codes: usize) -> u32 {
-    first + codes as u32 * second
-}
+use crate::model::Codes;
 
 /// Indices that a prior over pairs needs, the mask of first tokens not counted: a multiple of 16.
 pub fn vocabulary(codes: usize) -> usize {
@@ -22,10 +18,14 @@ pub fn second_mask(codes: usize) -> u32 {
     2 * codes as u32
 }
 
-/// Puts the tokens of every position side by side.
+/// Puts the codes of every token side by side, as tokens of their own.
 pub fn spread(batch: &mut Batch, codes: usize) {
-    let codes = codes as u32;
-    batch.tokens = batch.tokens.iter().flat_map(|token| [token % codes, codes + token / codes]).collect();
+    let both = Codes { first: codes, second: codes };
+    let apart = |token: &u32| {
+        let [first, second] = both.split(*token);
+        [first, codes as u32 + second]
+    };
+    batch.tokens = batch.tokens.iter().flat_map(apart).collect();
     batch.grid.width *= 2;
 }
 

@@ -1,6 +1,6 @@
 //! The arms as data: what is compared with what.
 
-use crate::model::{Fusion, HeadConfig, HeadMixing, ModelConfig, TokenizerConfig, TrunkConfig};
+use crate::model::{Codes, Fusion, HeadConfig, HeadMixing, ModelConfig, TokenizerConfig, TrunkConfig};
 use crate::train::corruption::Corruption;
 use crate::train::pairs;
 
@@ -126,6 +126,12 @@ impl Arm {
             head: HeadConfig { width: WIDTH, depth, mixing, local: None },
             fusion: self.fusion,
         }
+    }
+
+    /// The codes of its tokens; those of a pair are the two tokens.
+    pub fn token_codes(&self) -> Codes {
+        let second = if self.kind == Kind::TokenPairs { self.codes } else { self.second_codes };
+        Codes { first: self.codes, second }
     }
 
     /// True if the arm has the token prior.

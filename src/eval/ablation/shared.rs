@@ -1,29 +1,25 @@
 //! What all arms share: data, encoder and decoder, latents, codebooks, and the real set.
 
-use super::arms::{Arm, CODES, Kind};
+use super::arms::{Arm, Kind};
 use super::{AblationRequest, tuning};
 use crate::eval::measure::Reference;
 use crate::eval::{EvalError, progress_bar};
-use crate::model::{Model, ParamTable, Weights};
+use crate::model::{Codes, Model, ParamTable, Weights};
+use crate::reference::rows::embed;
 use crate::train::batches::SMALL_BATCH;
 use crate::train::dataset::{DataOptions, Dataset};
 use crate::train::device::TrainingDevice;
-use crate::train::kmeans::{assign, k_means};
 use crate::train::latents::Latents;
-use crate::train::rng::Rng;
 use crate::train::run::{Options, PRIOR_SHARE, RATE, Session};
 use crate::train::texture_loss::TextureLossOptions;
 use crate::train::workers::Workers;
-use crate::train::{TrainError, codebook, corruption::Corruption, latents, pairs, tokenizer};
-use std::collections::BTreeMap;
+use crate::train::{TrainError, codebook, corruption::Corruption, latents, tokenizer};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
 /// Classes with fewer pictures are left out.
 const LEAST_PICTURES: usize = 8;
-/// Rows and iterations of the second codebook.
-const SECOND_ROWS: usize = 100_000;
-const SECOND_ITERATIONS: usize = 15;
 /// Fewest real cut-outs per class.
 const LEAST_REAL: usize = 16;
 
@@ -32,6 +28,7 @@ const TAKEN: [&str; 3] = ["tokenizer.encoder.", "tokenizer.decoder.", "styles."]
 
 /// A codebook with the tokens of all latents.
 pub struct Book {
+    codes: Codes,
     /// Codebook values in the order of the arm's codebook.
     centres: Vec<f32>,
     importance: Vec<f32>,
@@ -48,17 +45,8 @@ pub struct Shared {
     /// The real set.
     pub reference: Reference,
     base: Session,
-    books: BTreeMap<Key, Book>,
-}
-
-/// Arms with equal keys share a codebook: whether tokens come in pairs, and how many first and second codes there are.
-type Key = (bool, usize, usize);
-
-/// The codebook that is made with encoder and decoder.
-const FIRST: Key = (false, CODES, 1);
-
-fn key(arm: &Arm) -> Key {
-    (arm.kind == Kind::TokenPairs, arm.codes, arm.second_codes)
+    /// Arms of equal codes share a codebook.
+    books: HashMap<Codes, Book>,
 }
 
 impl Shared {
@@ -80,22 +68,17 @@ impl Shared {
         })?);
         bar.finish_and_clear();
         let (mut base, latents) = train_tokenizer(request, options, &data, workers)?;
-        let mut books = BTreeMap::new();
         let first = Book::of(&base, latents);
-        for arm in arms.iter().filter(|arm| key(arm) != FIRST && arm.kind != Kind::TokenPairs) {
-            books.insert(key(arm), other_size(request, &base, &first, arm)?);
+        let mut books = HashMap::new();
+        for arm in arms.iter().filter(|arm| arm.token_codes() != first.codes) {
+            books.insert(arm.token_codes(), other_codes(request, &base, &first, arm)?);
         }
+        books.insert(first.codes, first);
         let seconds = 60.0 * request.minutes;
-        for arm in arms.iter().filter(|arm| arm.kind == Kind::TokenPairs) {
-            let mut book = second_codes(&base, &first, arm.codes);
-            book.decoder = tuning::tune(&base, &book.latents, |token| book.value(token, Some(arm.codes)), seconds)?;
-            books.insert(key(arm), book);
+        for arm in arms.iter().filter(|arm| !arm.has_latents()) {
+            let Some(book) = books.get_mut(&arm.token_codes()) else { continue };
+            book.decoder = tuning::tune(&base, &book.latents, |token| book.value(token), seconds)?;
         }
-        let mut first = first;
-        if arms.iter().any(|arm| arm.kind == Kind::Tokens) {
-            first.decoder = tuning::tune(&base, &first.latents, |token| first.value(token, None), seconds)?;
-        }
-        books.insert(FIRST, first);
         base.export()?;
         let model = Model::load(&base.options.out)?;
         let reference =
@@ -109,7 +92,7 @@ impl Shared {
     /// # Errors
     /// An arm that [`Shared::prepare`] was not told of.
     pub fn book(&self, arm: &Arm) -> Result<&Book, EvalError> {
-        self.books.get(&key(arm)).ok_or_else(|| EvalError::Option {
+        self.books.get(&arm.token_codes()).ok_or_else(|| EvalError::Option {
             option: "--arms",
             found: arm.name.into(),
             expected: "an arm whose codebook was prepared".into(),
@@ -147,6 +130,7 @@ impl Book {
     fn of(session: &Session, latents: Latents) -> Self {
         let ids = &session.model.codebook;
         Self {
+            codes: session.model.config.codes(),
             centres: session.weights.get(ids.centres).to_vec(),
             importance: session.weights.get(ids.importance).to_vec(),
             latents,
@@ -154,17 +138,9 @@ impl Book {
         }
     }
 
-    /// Style-relative latent of a token, or of a pair of `codes` each.
-    fn value(&self, token: u32, codes: Option<usize>) -> Vec<f32> {
-        let width = self.importance.len();
-        let row = |index: usize| &self.centres[index * width..(index + 1) * width];
-        match codes {
-            None => row(token as usize).to_vec(),
-            Some(codes) => {
-                let (first, second) = (token as usize % codes, codes + token as usize / codes);
-                row(first).iter().zip(row(second)).map(|(a, b)| a + b).collect()
-            }
-        }
+    /// Style-relative latent of a token.
+    fn value(&self, token: u32) -> Vec<f32> {
+        embed(&self.centres, self.importance.len(), &[token], self.codes)
     }
 }
 
@@ -213,41 +189,15 @@ fn train_tokenizer(
     Ok((session, latents))
 }
 
-/// A codebook of another size on the same latents.
-fn other_size(request: &AblationRequest, base: &Session, first: &Book, arm: &Arm) -> Result<Book, TrainError> {
-    let options = Options {
-        config: arm.config(&base.data.classes, base.model.config.styles),
-        out: request.output.join(format!("shared/codes-{}-{}", arm.codes, arm.second_codes)),
-        ..base.options.clone()
-    };
-    let mut session = Session::with_data(options, Arc::clone(&base.data))?;
+/// The codebook of an arm with other codes, on the same latents.
+fn other_codes(request: &AblationRequest, base: &Session, first: &Book, arm: &Arm) -> Result<Book, TrainError> {
+    let codes = arm.token_codes();
+    let mut config = arm.config(&base.data.classes, base.model.config.styles);
+    (config.tokenizer.codebook_size, config.tokenizer.second_codes) = (codes.first, codes.second);
+    let out = request.output.join(format!("shared/codes-{}-{}", codes.first, codes.second));
+    let mut session = Session::with_data(Options { config, out, ..base.options.clone() }, Arc::clone(&base.data))?;
     let mut latents = first.latents.clone();
     let perplexity = codebook::build_codebook(&mut session, &mut latents);
-    eprintln!("codebook of {} and {}: perplexity {perplexity:.0}", arm.codes, arm.second_codes);
+    eprintln!("codebook of {} and {}: perplexity {perplexity:.0}", codes.first, codes.second);
     Ok(Book::of(&session, latents))
-}
-
-/// A second codebook for what the first leaves, and pairs of tokens.
-fn second_codes(base: &Session, first: &Book, codes: usize) -> Book {
-    let width = first.importance.len();
-    let weights: Vec<f32> = first.importance.iter().map(|weight| weight.sqrt()).collect();
-    let mut rest = Vec::with_capacity(first.latents.relative.len());
-    for (row, token) in first.latents.relative.chunks_exact(width).zip(&first.latents.tokens) {
-        let centre = &first.centres[*token as usize * width..][..width];
-        rest.extend(row.iter().zip(centre).zip(&weights).map(|((value, centre), weight)| (value - centre) * weight));
-    }
-    let step = (rest.len() / width).div_ceil(SECOND_ROWS).max(1);
-    let rows: Vec<f32> = rest.chunks_exact(width).step_by(step).flatten().copied().collect();
-    let mut rng = Rng::new(&[base.options.seed, 0x2d]);
-    let mut centres = k_means(&rows, width, codes, SECOND_ITERATIONS, &mut rng, &base.workers);
-    let nearest = assign(&rest, &centres, width, &base.workers);
-    for row in centres.chunks_exact_mut(width) {
-        row.iter_mut().zip(&weights).for_each(|(value, weight)| *value /= weight);
-    }
-    let mut latents = first.latents.clone();
-    for (token, (second, _)) in latents.tokens.iter_mut().zip(&nearest) {
-        *token = pairs::join(*token, *second, codes);
-    }
-    let centres = [first.centres.as_slice(), &centres].concat();
-    Book { centres, importance: first.importance.clone(), latents, decoder: Vec::new() }
 }
