@@ -5,6 +5,7 @@ use bevy_discon::model::{Model, ModelConfig};
 use bevy_discon::sampling::Recipe;
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
@@ -50,7 +51,8 @@ pub fn small(class: &str, seed: u64) -> Recipe {
     Recipe { latent_rounds: 1, token_rounds: 2, flow_steps: 2, ..Recipe::new(class).with_seed(seed).with_size(64, 64) }
 }
 
-/// All files below a folder, by their paths in it.
+/// All files below a folder, by their paths in it. A running bake renames its files when they are whole: one that
+/// went between the listing and the reading is left out.
 pub fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     fn walk(root: &Path, folder: &Path, found: &mut BTreeMap<String, Vec<u8>>) {
         for entry in fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
@@ -59,7 +61,12 @@ pub fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
                 walk(root, &path, found);
             } else {
                 let name = path.strip_prefix(root).expect("it is below").to_string_lossy().into_owned();
-                found.insert(name, fs::read(&path).expect("the file can be read"));
+                match fs::read(&path) {
+                    Err(error) if error.kind() == ErrorKind::NotFound => {}
+                    content => {
+                        found.insert(name, content.expect("the file can be read"));
+                    }
+                }
             }
         }
     }
