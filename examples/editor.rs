@@ -19,7 +19,7 @@ fn main() -> AppExit {
     app.add_plugins((
         DefaultPlugins.set(WindowPlugin { primary_window: Some(window), ..default() }),
         DisconPlugin::default(),
-        DisconEditorPlugin { recipe: Recipe::new("stone_wall").with_seed(2), ..default() },
+        DisconEditorPlugin { recipe: Recipe::new("stone_wall").with_seed(8), ..default() },
         common::ScreenshotPlugin,
     ))
     .add_systems(Startup, |mut commands: Commands| {

@@ -31,7 +31,7 @@ fn main() -> AppExit {
 fn set_up(mut meshes: ResMut<Assets<Mesh>>, mut commands: Commands) {
     let mut radius = 3;
     let class = std::env::args().nth(1).filter(|argument| !argument.starts_with("--"));
-    let mut recipe = Recipe::new(class.unwrap_or_else(|| "rock".into())).with_seed(6).with_size(256, 256);
+    let mut recipe = Recipe::new(class.unwrap_or_else(|| "rock".into())).with_seed(9).with_size(256, 256);
     if common::screenshot_file().is_some() {
         recipe = recipe.with_size(192, 192);
         radius = 1;

@@ -35,7 +35,7 @@ fn set_up(
     mut commands: Commands,
 ) {
     let class = std::env::args().nth(1).filter(|argument| !argument.starts_with("--"));
-    let recipe = Recipe::new(class.unwrap_or_else(|| "rock".into())).with_seed(3).with_size(128, 128);
+    let recipe = Recipe::new(class.unwrap_or_else(|| "rock".into())).with_seed(9).with_size(128, 128);
     let mesh = meshes.add(Rectangle::from_length(HALF));
     let repeated = StandardMaterial {
         base_color_texture: Some(textures.generate(recipe.clone())),

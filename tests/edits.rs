@@ -21,6 +21,7 @@ fn tiny(fusion: Fusion) -> Model {
     let layouts = model.discon.layouts.clone().expect("there are layouts");
     *model.weights.get_mut(layouts.tokens) = (0..128).map(|at| (at * 37 % 64) as f32).collect();
     *model.weights.get_mut(layouts.shapes) = [4.0, 4.0, 1.0].repeat(8);
+    *model.weights.get_mut(layouts.weights) = vec![1.0; 8];
     Model::new(&config, Some(model.weights), 0).expect("the tiny preset is valid")
 }
 
@@ -122,7 +123,7 @@ fn the_cost_of_an_edit_falls_with_its_mask() {
         .collect();
     println!("share of the cost of both stages, for masks of radius 250, 120, 60 and 20 of 512 pixels: {shares:.3?}");
     assert!(shares.windows(2).all(|pair| pair[1] < 0.7 * pair[0]), "{shares:.3?}");
-    assert!(shares[3] < 0.1, "{shares:.3?}");
+    assert!(shares[3] < 0.12, "{shares:.3?}");
 }
 
 #[test]

@@ -13,16 +13,22 @@ const HEIGHT: f32 = 4.6;
 
 /// Seeds of the first look, chosen by eye among the first ten of the bundled model, as one does for a scene; 1 for
 /// others.
-const CHOSEN: [(&str, u64); 9] = [
-    ("bark", 5),
-    ("brick", 8),
-    ("fabric", 2),
-    ("grass", 10),
-    ("metal", 5),
-    ("rock", 4),
-    ("rust", 2),
-    ("stone_wall", 4),
-    ("wood_planks", 5),
+const CHOSEN: [(&str, u64); 15] = [
+    ("bark", 6),
+    ("brick", 7),
+    ("fabric", 9),
+    ("grass", 3),
+    ("lava", 4),
+    ("marble", 5),
+    ("metal", 6),
+    ("paving", 8),
+    ("rock", 9),
+    ("roof_tiles", 8),
+    ("rust", 9),
+    ("scifi_panel", 5),
+    ("stone_wall", 8),
+    ("tiles", 9),
+    ("wood_planks", 9),
 ];
 
 /// A surface that is generated: its class, and its number in the room.

@@ -26,6 +26,9 @@ pub struct LayoutBank {
     pub tokens: ParamId,
     /// `(styles, 3)`: columns and rows of each grid, and 1 if it continues on the opposite side.
     pub shapes: ParamId,
+    /// `(styles, 1)`: how often a seed chooses each style among those of its class. Shapes smaller than a token come out as
+    /// noise, so what shows larger ones counts more.
+    pub weights: ParamId,
 }
 
 /// One token grid.
@@ -53,6 +56,7 @@ impl LayoutBank {
                     Role::Host,
                 ),
                 shapes: table.add("shapes", [config.styles, SHAPE], Init::Zeros, Role::Host),
+                weights: table.add("weights", [config.styles, 1], Init::Ones, Role::Host),
             })
         })
     }
@@ -87,13 +91,19 @@ impl LayoutBank {
 }
 
 impl Layout {
-    /// The token at a column and a row; across borders if the layout wraps, else the nearest one.
-    pub fn at(&self, x: i32, y: i32) -> u32 {
+    /// The column and the row that stand at a column and a row: across borders if the layout wraps, else the nearest.
+    pub fn place(&self, x: i32, y: i32) -> [usize; 2] {
         let along = |at: i32, length: usize| {
             let length = length as i32;
-            if self.wraps { at.rem_euclid(length) } else { at.clamp(0, length - 1) }
+            (if self.wraps { at.rem_euclid(length) } else { at.clamp(0, length - 1) }) as usize
         };
-        self.tokens[along(y, self.rows) as usize * self.columns + along(x, self.columns) as usize]
+        [along(x, self.columns), along(y, self.rows)]
+    }
+
+    /// The token at a column and a row; across borders if the layout wraps, else the nearest one.
+    pub fn at(&self, x: i32, y: i32) -> u32 {
+        let [column, row] = self.place(x, y);
+        self.tokens[row * self.columns + column]
     }
 
     /// Row of [`LayoutBank::shapes`].
@@ -137,17 +147,55 @@ impl TokenDistances {
         Self { codes, products }
     }
 
+    /// What distances need of a token of the codebook.
+    pub fn parts(&self, token: u32) -> TokenParts {
+        let rows = self.codes.rows();
+        let (first, second) = self.codes.rows_of(token, rows);
+        let product = |a: usize, b: usize| self.products[a * rows + b];
+        let further = second.map_or(0.0, |second| 2.0 * product(first, second) + product(second, second));
+        TokenParts { rows: [first, second.unwrap_or(rows)], square: product(first, first) + further }
+    }
+
+    /// Distances of a token to all others.
+    pub fn of(&self, token: &TokenParts) -> DistancesOf {
+        let rows = self.codes.rows();
+        // Products are symmetric: a token's rows are columns, too.
+        let mut products = vec![0.0; rows + 1];
+        for row in token.rows.into_iter().filter(|row| *row < rows) {
+            let row = &self.products[row * rows..(row + 1) * rows];
+            products.iter_mut().zip(row).for_each(|(sum, product)| *sum += product);
+        }
+        DistancesOf { square: token.square, products }
+    }
+
     /// Distance of two tokens of the codebook.
     pub fn between(&self, a: u32, b: u32) -> f32 {
-        let rows = self.codes.rows();
-        // Centres that are summed: signs tell those of `a` from those of `b`.
-        let parts = [(a, 1.0), (b, -1.0)].map(|(token, sign)| {
-            let (first, second) = self.codes.rows_of(token, rows);
-            [Some((first, sign)), second.map(|second| (second, sign))]
-        });
-        let parts = || parts.iter().flatten().flatten();
-        let product = |(i, x): &(usize, f32), (j, y): &(usize, f32)| x * y * self.products[i * rows + j];
-        parts().map(|part| parts().map(|other| product(part, other)).sum::<f32>()).sum::<f32>().max(0.0)
+        self.of(&self.parts(a)).to(&self.parts(b))
+    }
+}
+
+/// A token as [`TokenDistances`] sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct TokenParts {
+    /// Rows of the centres that it is the sum of; a single code has the row behind the last one as its second.
+    rows: [usize; 2],
+    /// Squared length of the sum.
+    square: f32,
+}
+
+/// Distances of one token to others.
+#[derive(Clone, Debug)]
+pub struct DistancesOf {
+    square: f32,
+    /// Inner products with all centres, and 0 for the row behind them.
+    products: Vec<f32>,
+}
+
+impl DistancesOf {
+    /// The distance to a token of the same codebook.
+    pub fn to(&self, token: &TokenParts) -> f32 {
+        let [first, second] = token.rows;
+        (self.square + token.square - 2.0 * (self.products[first] + self.products[second])).max(0.0)
     }
 }
 

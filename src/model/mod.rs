@@ -26,7 +26,7 @@ pub use config::{
     ConfigError, Fusion, HeadConfig, HeadMixing, LocalConfig, ModelConfig, TOKEN_PIXELS, TokenizerConfig, TrunkConfig,
 };
 pub use flow_head::{FlowHead, time_features};
-pub use layout::{Layout, LayoutBank, TokenDistances};
+pub use layout::{DistancesOf, Layout, LayoutBank, TokenDistances, TokenParts};
 pub use mar::Mar;
 pub use ops::{Activation, AttentionLayout, Grid, Ops, Wrap};
 pub use params::{Init, ParamId, ParamSpec, ParamTable, Role};

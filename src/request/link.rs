@@ -1,6 +1,7 @@
 //! What the main world and the render world say to each other.
 
 use super::events::DiskCacheFailed;
+use super::planning::Planned;
 use super::surface_link::{SurfaceCommand, SurfaceReport};
 use crate::cache::DiskFile;
 use crate::model::{Model, Wrap};
@@ -144,6 +145,8 @@ pub enum Report {
     Spent(f32),
     /// A picture could not be written into the disk cache.
     NotCached(DiskCacheFailed),
+    /// Plans of textures, made on another thread.
+    Planned(Vec<Planned>),
     /// What the disk cache has for a texture: RGBA bytes of level 0.
     DiskLookup(Ticket, Option<Vec<u8>>),
 }

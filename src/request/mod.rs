@@ -5,7 +5,7 @@
 //! 1. [`GenerateTexture`] on an entity or [`TextureGenerator::generate`] allocates the final [`Image`] at once and notes
 //!    an entry in the [`TextureStore`]. Equal recipes share one entry.
 //! 2. When the model is known, `start_requests` checks the recipe and looks into the disk cache; a hit is sent to the
-//!    render world as pixels, a miss as a plan.
+//!    render world as pixels, a miss as a plan. Looking and planning happen on task threads.
 //!    Images that the asset server has loaded from recipes become entries of their own.
 //! 3. The render world reports over a channel; `collect_reports` turns reports into [`TextureProgress`],
 //!    [`TextureCoarse`], [`TextureReady`], [`TextureFailed`] and the entity events, and asks for
@@ -25,6 +25,7 @@ mod lifecycle;
 pub(crate) mod link;
 mod maps;
 mod model_source;
+mod planning;
 mod priority;
 mod reports;
 mod settings;

@@ -5,13 +5,14 @@ use super::events::{
     DiskCacheFailed, GenerationError, TextureCoarse, TextureFailed, TextureReady, TextureSource, TextureTokens,
 };
 use super::generator::TextureGenerator;
-use super::link::{Command, Continued, Goal, Inbox, Outbox, Report, Ticket};
+use super::link::{Command, Continued, Inbox, Outbox, Report, ReportSender, Ticket};
 use super::model_source::DisconModel;
+use super::planning::{ToPlan, generate, start_planning};
 use super::settings::DisconSettings;
 use super::statistics::GPU_MILLISECONDS;
 use super::store::{Entry, TextureState, TextureStore};
 use super::surface_link::SurfaceCommand;
-use super::systems::{KernelVersion, disk_file, generate};
+use super::systems::{KernelVersion, disk_file};
 use bevy::diagnostic::Diagnostics;
 use bevy::prelude::*;
 use std::collections::HashSet;
@@ -19,6 +20,7 @@ use std::collections::HashSet;
 /// Applies what the render world and the disk have reported.
 pub fn collect_reports(
     inbox: Res<Inbox>,
+    sender: Res<ReportSender>,
     version: Res<KernelVersion>,
     settings: Res<DisconSettings>,
     textures: TextureGenerator,
@@ -26,6 +28,7 @@ pub fn collect_reports(
     mut cache_failures: MessageWriter<DiskCacheFailed>,
 ) {
     let TextureGenerator { mut store, mut images, mut outbox, model } = textures;
+    let mut to_plan = Vec::new();
     for report in inbox.take() {
         match report {
             Report::Progress(ticket, fraction) => progress(&mut store, ticket, fraction),
@@ -56,7 +59,10 @@ pub fn collect_reports(
             Report::DiskLookup(ticket, None) => {
                 let (Some(model), Some(entry)) = (model.get(), store.entry_of(ticket)) else { continue };
                 let file = disk_file(&settings, model, *version, &entry.hash, entry.recipe.size);
-                generate(&mut store, &mut outbox, &settings, model, ticket, file);
+                to_plan.push(ToPlan::picture(entry, ticket, file));
+            }
+            Report::Planned(textures) => {
+                textures.into_iter().for_each(|planned| generate(&mut store, &mut outbox, &settings, planned));
             }
             Report::NotCached(failure) => {
                 if store.counts.not_cached == 0 {
@@ -74,6 +80,9 @@ pub fn collect_reports(
             Report::Spent(ms) => diagnostics.add_measurement(&GPU_MILLISECONDS, || f64::from(ms)),
             Report::DeviceReplaced => restore_all(&mut store, &mut images, &mut outbox, &model),
         }
+    }
+    if let Some(model) = model.get() {
+        start_planning(model, &sender, to_plan);
     }
 }
 
@@ -199,11 +208,12 @@ fn distinct(images: &mut Vec<AssetId<Image>>) -> Vec<AssetId<Image>> {
 
 /// Sends the tokens that are known, and samples those of textures that came without.
 pub fn give_tokens(
-    settings: Res<DisconSettings>,
+    sender: Option<Res<ReportSender>>,
     textures: TextureGenerator,
     mut messages: MessageWriter<TextureTokens>,
 ) {
-    let TextureGenerator { mut store, mut outbox, model, .. } = textures;
+    let TextureGenerator { mut store, model, .. } = textures;
+    let mut to_plan = Vec::new();
     for image in std::mem::take(&mut store.to_read) {
         let Some(entry) = store.entries.get_mut(&image) else { continue };
         if let Some(tokens) = entry.tokens.clone() {
@@ -216,9 +226,12 @@ pub fn give_tokens(
         let ticket = Ticket { image, number: entry.attempt };
         let without =
             entry.state.is_finished() && !std::mem::replace(&mut entry.tokens_asked, entry.state.is_finished());
-        if let Some(model) = model.get().filter(|_| without) {
-            super::systems::generate_to(&mut store, &mut outbox, &settings, model, ticket, Goal::Tokens, None);
+        if without {
+            to_plan.push(ToPlan::tokens(entry, ticket));
         }
         store.to_read.push(image);
+    }
+    if let (Some(model), Some(sender)) = (model.get(), sender) {
+        start_planning(model, &sender, to_plan);
     }
 }

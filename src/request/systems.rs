@@ -1,23 +1,22 @@
 //! From requests to commands, and from reports to results.
 
 use super::assets;
-use super::entities::{self, GenerateTexture, GeneratedTexture, TextureDetail, TextureProgress};
-use super::events::{
-    DiskCacheFailed, GenerationError, TextureCoarse, TextureFailed, TextureReady, TextureSource, TextureTokens,
-};
+use super::entities::{self, GenerateTexture, GeneratedTexture, TextureProgress};
+use super::events::{DiskCacheFailed, GenerationError, TextureCoarse, TextureFailed, TextureReady, TextureTokens};
 #[cfg(feature = "native")]
 use super::exemplars;
-use super::link::{self, Command, Goal, Inbox, Job, KeptState, Outbox, Report, ReportSender, Ticket};
+use super::link::{self, Command, Inbox, Outbox, Report, ReportSender, Ticket};
 use super::model_source::{self, DisconModel, LoadingModel, ModelSource, ModelToLoad};
+use super::planning::{ToPlan, start_planning};
 use super::priority::{self, PriorityByDistance};
 use super::reports;
 use super::settings::DisconSettings;
 use super::statistics;
-use super::store::{Entry, TextureStore};
+use super::store::TextureStore;
 use super::surface;
 use crate::cache::{self, DiskFile};
 use crate::model::Model;
-use crate::sampling::{CuratedList, Recipe, RecipeDigest, RecipeError, plan};
+use crate::sampling::{CuratedList, RecipeDigest, RecipeError};
 use bevy::prelude::*;
 use bevy::tasks::IoTaskPool;
 
@@ -176,7 +175,6 @@ fn start_requests(
     version: Res<KernelVersion>,
     sender: Option<Res<ReportSender>>,
     mut store: ResMut<TextureStore>,
-    mut outbox: ResMut<Outbox>,
 ) {
     let unusable = match (&store.unusable, &*model) {
         (Some(error), _) => Some(error.clone()),
@@ -190,6 +188,7 @@ fn start_requests(
         return;
     }
     let (Some(model), Some(sender)) = (model.get(), sender) else { return };
+    let mut to_plan = Vec::new();
     for image in std::mem::take(&mut store.to_start) {
         let Some(entry) = store.entries.get(&image) else { continue };
         let curated = store.curated.as_ref().map_or(Ok(()), |list| list.check(&entry.recipe));
@@ -206,9 +205,10 @@ fn start_requests(
         let ticket = store.ticket(image);
         match file {
             Some(file) => look_up(file, ticket, ReportSender::clone(&sender)),
-            None => generate(&mut store, &mut outbox, &settings, model, ticket, None),
+            None => to_plan.extend(store.entry_of(ticket).map(|entry| ToPlan::picture(entry, ticket, None))),
         }
     }
+    start_planning(model, &sender, to_plan);
 }
 
 /// Where the picture of a recipe is kept on disk, if it is.
@@ -231,60 +231,4 @@ pub fn disk_file(
 fn look_up(file: DiskFile, ticket: Ticket, sender: ReportSender) {
     let look = async move { sender.send(Report::DiskLookup(ticket, file.read())) };
     IoTaskPool::get().spawn(look).detach();
-}
-
-/// Asks the render world for the picture of a texture.
-pub fn generate(
-    store: &mut TextureStore,
-    outbox: &mut Outbox,
-    settings: &DisconSettings,
-    model: &Model,
-    ticket: Ticket,
-    file: Option<DiskFile>,
-) {
-    let Some(entry) = store.entry_of(ticket) else { return };
-    entry.source = TextureSource::Generated;
-    let goal = if entry.detail == TextureDetail::Coarse { Goal::Coarse } else { Goal::Full };
-    generate_to(store, outbox, settings, model, ticket, goal, file);
-}
-
-/// The same up to a goal.
-pub fn generate_to(
-    store: &mut TextureStore,
-    outbox: &mut Outbox,
-    settings: &DisconSettings,
-    model: &Model,
-    ticket: Ticket,
-    goal: Goal,
-    file: Option<DiskFile>,
-) {
-    let read_tokens = store.to_read.contains(&ticket.image) || goal == Goal::Tokens;
-    let Some(entry) = store.entry_of(ticket) else { return };
-    let plan = match plan(model, &entry.recipe) {
-        Ok(plan) => plan,
-        Err(error) => return store.fail(ticket.image, GenerationError::Recipe(error.to_string())),
-    };
-    let coarse = match entry.detail {
-        TextureDetail::Full => settings.coarse_first,
-        TextureDetail::Direct => false,
-        TextureDetail::Coarse => true,
-    };
-    outbox.0.push(Command::Generate(Box::new(Job {
-        ticket,
-        plan,
-        priority: entry.priority,
-        file,
-        goal,
-        coarse,
-        read_tokens,
-        paused: entry.paused,
-        state: (settings.kept_latent_bytes > 0).then(|| kept_state(entry)),
-    })));
-}
-
-/// Names of a texture's tokens and latents, and of those that it may go on from.
-fn kept_state(entry: &Entry) -> KeptState {
-    let with = |count: usize| Recipe { edits: entry.recipe.edits[..count].to_vec(), ..entry.recipe.clone() };
-    let before = (0..entry.recipe.edits.len()).map(|count| with(count).digest()).collect();
-    KeptState { recipe: entry.recipe.clone(), hash: entry.hash, before }
 }

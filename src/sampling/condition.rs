@@ -30,8 +30,11 @@ pub(super) fn condition_row(model: &Model, classes: &[(usize, f32)], style: &[f3
 pub(super) fn choose_style_row(model: &Model, class: usize, seed: u64) -> Vec<f32> {
     let config = &model.discon.config;
     let classes = model.weights.get(model.discon.styles.classes);
-    let of_class: Vec<u32> =
-        (0..config.styles as u32).filter(|index| classes[*index as usize] as usize == class).collect();
+    let weights = model.discon.layouts.as_ref().map(|layouts| model.weights.get(layouts.weights));
+    let of_class: Vec<(u32, f32)> = (0..config.styles)
+        .filter(|row| classes[*row] as usize == class)
+        .map(|row| (row as u32, weights.map_or(1.0, |weights| weights[row].max(0.0))))
+        .collect();
     match choose_style(&of_class, seed_of_class(seed, &config.classes[class])) {
         Some((first, second, share)) => {
             let (first, second) = (bank_row(model, first), bank_row(model, second));

@@ -9,7 +9,7 @@
 //! the cells around an edit, the neighbours of a cell of an endless surface.
 
 use super::rng::{Stream, random_words, unit};
-use crate::model::{Grid, Layout, TokenDistances};
+use crate::model::{Grid, Layout, TokenDistances, TokenParts};
 
 /// Tokens along the side of a block.
 const BLOCK: i32 = 4;
@@ -36,6 +36,8 @@ pub(super) struct Quilt<'a> {
     grid: Grid,
     seed: u64,
     chance: f32,
+    /// Tokens of the layout.
+    parts: Vec<TokenParts>,
     /// Where in the layout each token came from, if it did.
     origins: Vec<Option<[i32; 2]>>,
 }
@@ -43,7 +45,8 @@ pub(super) struct Quilt<'a> {
 impl<'a> Quilt<'a> {
     /// A quilt of `layout` on one item of `grid`.
     pub fn new(layout: &'a Layout, distances: &'a TokenDistances, grid: Grid, seed: u64) -> Self {
-        Self { layout, distances, grid, seed, chance: CHANCE, origins: vec![None; grid.positions()] }
+        let parts = layout.tokens.iter().map(|token| distances.parts(*token)).collect();
+        Self { layout, distances, grid, seed, chance: CHANCE, parts, origins: vec![None; grid.positions()] }
     }
 
     /// The same for a piece of a surface, which is small and has much around it.
@@ -87,43 +90,56 @@ impl<'a> Quilt<'a> {
                 Some(Known { at, token: tokens[place]?, origin: self.origins[place] })
             })
             .collect();
-        let layout = self.layout;
-        let choices =
-            |length: usize, size: i32| if layout.wraps { length as i32 } else { (length as i32 - size + 1).max(1) };
-        let [across, down] = [choices(layout.columns, size[0]), choices(layout.rows, size[1])];
-        let mut best = ([0, 0], f32::INFINITY);
-        for from in (0..down).flat_map(|y| (0..across).map(move |x| [x, y])) {
-            let chance = unit(random_words(self.seed, Stream::Layout, number, (from[1] * across + from[0]) as u32)[0]);
-            let misfit = self.misfit(&known, from) + self.chance * chance;
+        let choices = |length: usize, size: i32| {
+            if self.layout.wraps { length } else { (length + 1).saturating_sub(size as usize).max(1) }
+        };
+        let [across, down] = [choices(self.layout.columns, size[0]), choices(self.layout.rows, size[1])];
+        let misfits = self.misfits(&known, across, down);
+        let mut best = (0, f32::INFINITY);
+        for (choice, misfit) in misfits.into_iter().enumerate() {
+            let chance = unit(random_words(self.seed, Stream::Layout, number, choice as u32)[0]);
+            let misfit = misfit + self.chance * chance;
             if misfit < best.1 {
-                best = (from, misfit);
+                best = (choice, misfit);
             }
         }
-        best.0
+        [(best.0 % across) as i32, (best.0 / across) as i32]
     }
 
-    /// Mean distance between what is known and what the layout has there, for a block from `from`.
-    fn misfit(&self, known: &[Known], from: [i32; 2]) -> f32 {
-        if known.is_empty() {
-            return 0.0;
-        }
-        let (mut sum, mut continued) = (0.0, 0);
+    /// Mean distance between what is known and what the layout has there, for blocks from each of `across` x `down`
+    /// places of the layout.
+    ///
+    /// This runs where textures are asked for, over every place for everything that is known, so the inner loop has but
+    /// three loads: no division by the sides of the layout, no split of a token into its codes.
+    fn misfits(&self, known: &[Known], across: usize, down: usize) -> Vec<f32> {
+        let layout = self.layout;
+        let mut misfits = vec![0.0; across * down];
+        let mut continued = vec![0usize; across * down];
         for Known { at, token, origin } in known {
-            let here = [from[0] + at[0], from[1] + at[1]];
-            sum += self.distances.between(*token, self.layout.at(here[0], here[1]));
-            continued += usize::from(origin.is_some_and(|origin| self.same(origin, here)));
+            let distances = self.distances.of(&self.distances.parts(*token));
+            let columns: Vec<usize> = (0..across as i32).map(|x| layout.place(x + at[0], at[1])[0]).collect();
+            for (y, misfits) in misfits.chunks_exact_mut(across).enumerate() {
+                let row = &self.parts[layout.place(at[0], y as i32 + at[1])[1] * layout.columns..][..layout.columns];
+                misfits.iter_mut().zip(&columns).for_each(|(sum, column)| *sum += distances.to(&row[*column]));
+            }
+            if let Some(choice) = origin.and_then(|origin| self.continuing(origin, *at, across, down)) {
+                continued[choice] += 1;
+            }
         }
-        let excess = if 2 * continued > known.len() { CONTINUES } else { 0.0 };
-        sum / known.len() as f32 + excess
+        let count = known.len().max(1) as f32;
+        let excess = |continued: usize| if 2 * continued > known.len() { CONTINUES } else { 0.0 };
+        misfits.into_iter().zip(continued).map(|(sum, continued)| sum / count + excess(continued)).collect()
     }
 
-    /// Whether two positions of the layout are one.
-    fn same(&self, a: [i32; 2], b: [i32; 2]) -> bool {
+    /// The block for which what is known at `at` from `origin` just goes on in the layout.
+    fn continuing(&self, origin: [i32; 2], at: [i32; 2], across: usize, down: usize) -> Option<usize> {
         let lengths = [self.layout.columns as i32, self.layout.rows as i32];
-        (0..2).all(|axis| {
-            let difference = a[axis] - b[axis];
-            if self.layout.wraps { difference.rem_euclid(lengths[axis]) == 0 } else { difference == 0 }
-        })
+        let [x, y] = [0, 1].map(|axis| {
+            let from = origin[axis] - at[axis];
+            if self.layout.wraps { from.rem_euclid(lengths[axis]) } else { from }
+        });
+        let is_choice = (0..across as i32).contains(&x) && (0..down as i32).contains(&y);
+        is_choice.then(|| y as usize * across + x as usize)
     }
 
     /// Place of a column and a row, across borders that wrap.

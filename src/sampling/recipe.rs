@@ -62,7 +62,7 @@ pub struct Recipe {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layout: Option<u32>,
     /// Share of the tokens that are stitched from a layout of the model's bank; stage 1 samples the others between them. At 0,
-    /// and for a model without a bank, it samples all. Range 0.0..=1.0, default 0.95.
+    /// and for a model without a bank, it samples all. Range 0.0..=1.0, default 1.0.
     #[serde(default = "default_layout_share")]
     pub layout_share: f32,
     /// How strongly class and style steer the structure. Any value but 1.0 doubles the work of stage 1; higher
@@ -116,7 +116,7 @@ fn default_guidance() -> f32 {
     1.0
 }
 fn default_layout_share() -> f32 {
-    0.95
+    1.0
 }
 fn default_token_guidance() -> f32 {
     2.0

@@ -11,7 +11,7 @@ pub(super) const HAS_EDITS: u8 = 64;
 
 /// Values of layout share, guidance, token guidance and the two temperatures that a recipe of this version does not write.
 /// They belong to the format and stay what they are when defaults change.
-const USUAL_VALUES: [f32; 5] = [0.95, 1.0, 2.0, 0.9, 1.0];
+const USUAL_VALUES: [f32; 5] = [1.0, 1.0, 2.0, 0.9, 1.0];
 /// The same for token rounds, latent rounds and flow steps.
 const USUAL_ROUNDS: [u8; 3] = [8, 1, 6];
 /// The bit of the rounds in `settings`; those of the values are below it.

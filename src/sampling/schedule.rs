@@ -1,6 +1,6 @@
 //! How many positions each round takes, and in which order.
 
-use super::rng::{Stream, below, random_words};
+use super::rng::{Stream, random_words};
 use std::ops::Range;
 
 /// Ranges of the generation order that `rounds` rounds take: few at first, more as context grows.
@@ -77,14 +77,21 @@ fn radical_inverse(mut index: usize, base: usize) -> f64 {
 
 /// A style for `seed`: a row of the bank, mixed with another row of the same class.
 ///
-/// `rows` are the indices of the class's rows. Returns `(first, second, share of the second)`; the share is at most
-/// 0.4 and mostly small, so that a mixture stays near a combination of colours that exists.
-pub fn choose_style(rows: &[u32], seed: u64) -> Option<(u32, u32, f32)> {
-    let count = u32::try_from(rows.len()).ok().filter(|count| *count > 0)?;
-    let first = rows[below(seed, Stream::Style, 0, count) as usize];
-    let second = rows[below(seed, Stream::Style, 1, count) as usize];
+/// `rows` are the indices of the class's rows with their weights, none below 0. Returns `(first, second, share of the
+/// second)`; the share is at most 0.4 and mostly small, so that a mixture stays near a combination of colours that exists.
+pub fn choose_style(rows: &[(u32, f32)], seed: u64) -> Option<(u32, u32, f32)> {
+    let total: f32 = rows.iter().map(|(_, weight)| weight).sum();
+    let draw = |index: u32| {
+        let mut left = total * super::rng::unit(random_words(seed, Stream::Style, 0, index)[0]);
+        let chosen = rows.iter().find(|(_, weight)| {
+            left -= weight;
+            left < 0.0
+        });
+        // Nothing is left over but by rounding, or where all weights are 0.
+        chosen.or(rows.last()).map(|(row, _)| *row)
+    };
     let share = super::rng::unit(random_words(seed, Stream::Style, 0, 2)[0]);
-    Some((first, second, 0.4 * share * share))
+    Some((draw(0)?, draw(1)?, 0.4 * share * share))
 }
 
 #[cfg(test)]
@@ -124,5 +131,17 @@ mod tests {
             });
             assert!(nearest.min().is_some_and(|distance| distance <= 3), "hole at {position}");
         }
+    }
+
+    #[test]
+    fn styles_come_as_often_as_they_weigh() {
+        let rows = [(3, 1.0), (5, 0.0), (8, 3.0)];
+        let firsts: Vec<u32> =
+            (0..4000).filter_map(|seed| choose_style(&rows, seed)).map(|(first, ..)| first).collect();
+        let share = |row| firsts.iter().filter(|first| **first == row).count() as f32 / 4000.0;
+        assert!((share(3) - 0.25).abs() < 0.03 && share(5) == 0.0, "{} {}", share(3), share(5));
+        assert_eq!(share(3) + share(8), 1.0);
+        assert_eq!(choose_style(&[(4, 0.0)], 1).map(|(first, second, _)| (first, second)), Some((4, 4)));
+        assert_eq!(choose_style(&[], 1), None);
     }
 }

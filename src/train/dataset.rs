@@ -43,8 +43,15 @@ pub struct Texture {
     pub sharp: bool,
     /// The picture at several scales.
     pub versions: Vec<Version>,
-    /// What its style in the bank is measured on, if not on a version.
-    pub style: Option<Version>,
+    /// What its styles in the bank are measured on, if not on the versions; see [`Prepared::own`].
+    pub own: Vec<Version>,
+}
+
+impl Texture {
+    /// The file's own pixels at the size of a version or the next smaller one that there is.
+    pub fn own(&self, version: &Version) -> Option<&Version> {
+        self.own.iter().rfind(|own| own.side <= version.side)
+    }
 }
 
 /// All pictures, and how often each is drawn.
@@ -111,10 +118,10 @@ impl Dataset {
         }
         let textures = readable
             .into_iter()
-            .filter_map(|(entry, Prepared { versions, sharp, style })| {
+            .filter_map(|(entry, Prepared { versions, sharp, own })| {
                 let class = classes.binary_search(&entry.class).ok()?;
                 let validation = hash(&entry.group).is_multiple_of(VALIDATION_EVERY);
-                Some(Texture { name: entry.name.clone(), class, validation, sharp, versions, style: Some(style) })
+                Some(Texture { name: entry.name.clone(), class, validation, sharp, versions, own })
             })
             .collect();
         Ok(Self::new(classes, textures))

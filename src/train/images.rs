@@ -1,6 +1,7 @@
 //! Reading and preparing one picture.
 
 use super::TrainError;
+use crate::model::TOKEN_PIXELS;
 use image::imageops::{FilterType, resize};
 use image::{RgbImage, imageops};
 use std::path::Path;
@@ -13,7 +14,7 @@ const STRONGEST_GAMMA: f32 = 0.6;
 /// Pixels at each border of a 128 px preview that hold colours of its neighbour on the sheet.
 const BLEED: u32 = 3;
 /// Side of a token in pixels.
-const TOKEN: u32 = crate::model::TOKEN_PIXELS as u32;
+const TOKEN: u32 = TOKEN_PIXELS as u32;
 /// Largest ratio of the step across the border to the steps inside with which a picture counts as a tile.
 const TILE_RATIO: f32 = 1.35;
 
@@ -34,6 +35,28 @@ impl Version {
     fn new(picture: &RgbImage, may_wrap: bool, whole: bool) -> Self {
         let side = picture.width() as usize;
         Self { side, pixels: picture.as_raw().clone(), wraps: may_wrap && tiles(picture), whole }
+    }
+
+    /// Share of the variance of brightness that squares of a token's size have by their means: it is high where shapes are
+    /// larger than a token, and low where they are smaller or there are none. Range 0 to 1.
+    pub fn coarse_share(&self) -> f32 {
+        let tokens = self.side / TOKEN_PIXELS;
+        let bright = |at: usize| self.pixels[3 * at..3 * at + 3].iter().map(|byte| f32::from(*byte)).sum::<f32>();
+        let mut means = vec![0.0; tokens * tokens];
+        let (mut sum, mut squares) = (0.0f64, 0.0f64);
+        for at in 0..self.side * self.side {
+            let value = bright(at);
+            means[at / self.side / TOKEN_PIXELS * tokens + at % self.side / TOKEN_PIXELS] += value;
+            sum += f64::from(value);
+            squares += f64::from(value * value);
+        }
+        let count = (self.side * self.side) as f64;
+        let square_of_mean = (sum / count).powi(2);
+        let per_token = (TOKEN_PIXELS * TOKEN_PIXELS) as f32;
+        let between =
+            means.iter().map(|value| f64::from((value / per_token).powi(2))).sum::<f64>() / means.len() as f64;
+        // A level of one byte: flat pictures have no shapes.
+        ((between - square_of_mean) / (squares / count - square_of_mean).max(1.0)).clamp(0.0, 1.0) as f32
     }
 
     /// A rectangle as values -1..1, from a corner, mirrored if asked; positions wrap around.
@@ -85,9 +108,9 @@ pub struct Prepared {
     pub versions: Vec<Version>,
     /// Made from a source of at least 256 px.
     pub sharp: bool,
-    /// The file's own pixels, neither brightened nor enlarged: what the style of the bank is measured on, so that textures
-    /// have the colours and the crispness of pictures as they are.
-    pub style: Version,
+    /// The file's own pixels, neither brightened nor enlarged, small ones first: what the styles of the bank are measured on,
+    /// so that textures have the colours and the crispness of pictures as they are.
+    pub own: Vec<Version>,
 }
 
 /// Reads and prepares a picture file.
@@ -113,29 +136,29 @@ pub fn prepare(path: &Path, may_wrap: bool) -> Result<Prepared, TrainError> {
     if side <= 128 {
         let bleed = if side == 128 { BLEED } else { 0 };
         let inner = centre(&picture, side - 2 * bleed);
-        let style = centre(&picture, (side - 2 * bleed) / TOKEN * TOKEN);
+        let own = centre(&picture, (side - 2 * bleed) / TOKEN * TOKEN);
         let versions = vec![Version::new(&brighten(scale(&inner, 128)), may_wrap, true)];
-        return Ok(Prepared { versions, sharp: false, style: Version::new(&style, false, false) });
+        return Ok(Prepared { versions, sharp: false, own: vec![Version::new(&own, false, false)] });
     }
     if side < 256 {
         let picture = scale(&picture, 128);
-        let style = Version::new(&picture, false, false);
-        return Ok(Prepared { versions: vec![Version::new(&brighten(picture), may_wrap, true)], sharp: false, style });
+        let own = vec![Version::new(&picture, false, false)];
+        return Ok(Prepared { versions: vec![Version::new(&brighten(picture), may_wrap, true)], sharp: false, own });
     }
-    let style = Version::new(&scale(&picture, 256), may_wrap, false);
-    let picture = brighten(picture);
-    let mut versions = vec![Version::new(&scale(&picture, 256), may_wrap, true)];
+    let mut own = vec![Version::new(&scale(&picture, 256), may_wrap, false)];
+    let bright = brighten(picture.clone());
+    let mut versions = vec![Version::new(&scale(&bright, 256), may_wrap, true)];
     if side <= 512 {
-        versions.push(Version::new(&scale(&picture, 128), may_wrap, true));
+        versions.push(Version::new(&scale(&bright, 128), may_wrap, true));
     } else {
         // An eighth of the size shows a pattern too small to read; half of the tile at a quarter does not wrap.
-        versions.push(Version::new(&scale(&centre(&picture, side / 2), 128), false, true));
+        versions.push(Version::new(&scale(&centre(&bright, side / 2), 128), false, true));
     }
     if side >= 512 {
-        let fine = scale(&picture, 512);
-        versions.push(Version::new(&centre(&fine, 256), false, false));
+        own.push(Version::new(&scale(&picture, 512), may_wrap, false));
+        versions.push(Version::new(&scale(&bright, 512), may_wrap, true));
     }
-    Ok(Prepared { versions, sharp: true, style })
+    Ok(Prepared { versions, sharp: true, own })
 }
 
 fn centre(picture: &RgbImage, side: u32) -> RgbImage {
@@ -180,4 +203,24 @@ fn tiles(picture: &RgbImage) -> bool {
         }
     }
     (0..2).all(|axis| border[axis] <= TILE_RATIO * inside[axis] / (side - 1) as f32 + side as f32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::Rgb;
+
+    fn share(level: impl Fn(u32, u32) -> bool) -> f32 {
+        let pixel = |x, y| Rgb([if level(x, y) { 200 } else { 60 }; 3]);
+        Version::new(&RgbImage::from_fn(128, 128, pixel), false, true).coarse_share()
+    }
+
+    #[test]
+    fn shapes_larger_than_a_token_are_coarse_and_smaller_ones_are_not() {
+        assert!(share(|x, y| (x / 32 + y / 32) % 2 == 0) > 0.99, "squares of 32 pixels");
+        assert!(share(|x, y| (x / 4 + y / 4) % 2 == 0) < 0.01, "squares of 4 pixels");
+        let between = share(|x, y| (x / 24 + y / 24) % 2 == 0);
+        assert!((0.2..0.9).contains(&between), "squares of 24 pixels: {between}");
+        assert_eq!(share(|_, _| true), 0.0, "flat");
+    }
 }

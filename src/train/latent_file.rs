@@ -12,7 +12,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 fn own_parameters(session: &Session) -> Vec<ParamId> {
     let (bank, book) = (&session.model.styles, &session.model.codebook);
     let mut own = vec![bank.rows, bank.classes, bank.scale, bank.standard, book.centres, book.importance];
-    own.extend(session.model.layouts.iter().flat_map(|layouts| [layouts.tokens, layouts.shapes]));
+    own.extend(session.model.layouts.iter().flat_map(|layouts| [layouts.tokens, layouts.shapes, layouts.weights]));
     own
 }
 

@@ -4,7 +4,7 @@ use super::TrainError;
 use super::bank::{declare_bank, fill_layouts, fill_styles};
 use super::batches::SMALL_BATCH;
 use super::codebook::{build_codebook, token_quality};
-use super::dataset::Dataset;
+use super::dataset::{Dataset, Texture};
 use super::images::{Flip, Version};
 use super::latent_file::{load, save};
 use super::ops::TrainOps;
@@ -24,8 +24,15 @@ const LIMIT: f32 = 6.0;
 const MIN_SCALE: f32 = 0.05;
 /// Token grids on which the visibility of channels is measured.
 const PROBES: usize = 12;
-/// Largest side in pixels of the version of a picture that gives its row in the bank, unless it has only larger ones.
+/// Side in pixels of the version of a picture that gives a row in the bank, or of the next smaller one.
 const BANK_SIDE: usize = 256;
+/// [`Version::coarse_share`] from which on shapes are large enough for the model to draw. A picture of smaller shapes
+/// gives a further row by its larger version.
+const LEGIBLE: f32 = 0.2;
+/// Least weight of a row, where the share is near 0: classes without shapes have but such rows.
+const LEAST_WEIGHT: f32 = 0.1;
+/// Weight of a picture that is soft, against one that is sharp.
+const SOFT_WEIGHT: f32 = 0.5;
 
 /// Latents and tokens of one version of one picture, mirrored one way.
 #[derive(Clone, Debug, Default)]
@@ -46,8 +53,8 @@ pub struct TokenGrid {
     pub style: Vec<f32>,
     /// The style of the picture's row in the bank, where it is not the grid's own.
     pub bank_style: Option<Vec<f32>>,
-    /// True for the one that gives the picture's row in the style bank.
-    pub in_bank: bool,
+    /// Weight of its row in the bank, if it gives one.
+    pub bank_weight: Option<f32>,
 }
 
 /// What the generators learn from.
@@ -102,12 +109,14 @@ fn plan(session: &Session) -> Vec<TokenGrid> {
     for (index, texture) in session.data.textures.iter().enumerate() {
         let whole = texture.versions.iter().enumerate().filter(|(_, version)| version.whole);
         let sides = || whole.clone().map(|(_, version)| version.side);
-        // Structure shows best in a picture of the usual size; larger ones would only make the bank larger.
-        let in_bank_side = sides().filter(|side| *side <= BANK_SIDE).max().or(sides().min());
+        let usual = sides().filter(|side| *side <= BANK_SIDE).max().or(sides().min());
+        let is_small =
+            whole.clone().any(|(_, version)| Some(version.side) == usual && version.coarse_share() < LEGIBLE);
         for (number, version) in whole {
+            let gives_row = Some(version.side) == usual || (is_small && Some(version.side) > usual);
+            let weight = (gives_row && !texture.validation).then(|| bank_weight(texture, version));
             for flip in Flip::ALL {
                 let side = window(version, flip, index).1 / TOKEN_PIXELS;
-                let in_bank = !texture.validation && flip == Flip::default() && Some(version.side) == in_bank_side;
                 grids.push(TokenGrid {
                     texture: index,
                     version: number,
@@ -115,7 +124,7 @@ fn plan(session: &Session) -> Vec<TokenGrid> {
                     side,
                     wraps: version.wraps,
                     first,
-                    in_bank,
+                    bank_weight: weight.filter(|_| flip == Flip::default()),
                     ..TokenGrid::default()
                 });
                 first += side * side;
@@ -123,6 +132,12 @@ fn plan(session: &Session) -> Vec<TokenGrid> {
         }
     }
     grids
+}
+
+/// How often seeds choose the row that a version gives.
+fn bank_weight(texture: &Texture, version: &Version) -> f32 {
+    let sharpness = if texture.sharp { 1.0 } else { SOFT_WEIGHT };
+    sharpness * (version.coarse_share() / LEGIBLE).clamp(LEAST_WEIGHT, 1.0)
 }
 
 /// Corner and side of the part of a version that one mirror image shows, in pixels.
@@ -166,8 +181,8 @@ fn encode(session: &Session, latents: &mut Latents) {
             let pixels = ops.constant(&version.crop(corner, side, flip), [grid.rows(), 3]);
             let absolute = values(session.model.encoder.forward(ops, &pixels, grid));
             let style = style_of(&absolute, &vec![1.0; width]);
-            let own = &session.data.textures[texture].style;
-            let bank_style = own.as_ref().filter(|_| grids[job].in_bank).map(|version| {
+            let own = session.data.textures[texture].own(version);
+            let bank_style = own.filter(|_| grids[job].bank_weight.is_some()).map(|version| {
                 let grid = Grid { items: 1, height: version.side, width: version.side, wrap: Wrap::NONE };
                 let pixels = version.crop((0, 0), version.side, Flip::default());
                 let pixels = ops.constant(&pixels, [grid.rows(), 3]);
@@ -207,7 +222,7 @@ fn rescale(session: &mut Session, latents: &mut Latents) {
 fn visibility(session: &Session, latents: &Latents) -> Vec<f32> {
     const STEP: f32 = 0.5;
     let width = session.model.config.tokenizer.latent_width;
-    let bank: Vec<&TokenGrid> = latents.grids.iter().filter(|grid| grid.in_bank).collect();
+    let bank: Vec<&TokenGrid> = latents.grids.iter().filter(|grid| grid.bank_weight.is_some()).collect();
     let probes: Vec<&TokenGrid> = bank.iter().copied().step_by((bank.len() / PROBES).max(1)).collect();
     let decode = |ops: &mut TrainOps, grid: &TokenGrid, relative: &[f32]| -> Vec<f32> {
         let shape = Grid { items: 1, height: grid.side, width: grid.side, wrap: Wrap::NONE };

@@ -1,13 +1,14 @@
 //! What the loss compares: textures that the model samples, each just before the last step of its flow, and windows of
 //! the real textures whose styles and layouts they have.
 
-use super::{INNER, inner};
+use super::INNER;
 use crate::model::{Grid, Model, TOKEN_PIXELS, Wrap};
 use crate::native;
 use crate::reference::CpuOps;
 use crate::sampling::{Recipe, RecipeError, Step, plan, run_step};
 use crate::train::dataset::Dataset;
-use crate::train::latents::{Latents, pixels_of};
+use crate::train::images::Flip;
+use crate::train::latents::Latents;
 use crate::train::rng::Rng;
 use crate::train::run::Session;
 
@@ -44,7 +45,7 @@ impl<'a> Pool<'a> {
     /// A model that cannot make a texture of a class.
     pub fn sample(model: &Model, count: usize, session: &Session, latents: &'a Latents) -> Result<Self, RecipeError> {
         let mut rows: Vec<Vec<(u32, usize)>> = vec![Vec::new(); model.discon.config.classes.len()];
-        let bank = latents.grids.iter().enumerate().filter(|(_, grid)| grid.in_bank);
+        let bank = latents.grids.iter().enumerate().filter(|(_, grid)| grid.bank_weight.is_some());
         for (row, (index, grid)) in (0..).zip(bank) {
             rows[session.data.textures[grid.texture].class].push((row, index));
         }
@@ -77,8 +78,13 @@ impl<'a> Pool<'a> {
                 windows.previous.extend(&from.previous[row * width..(row + 1) * width]);
             }
             let grid = &self.latents.grids[*real];
-            let (top, left) = (rng.below(grid.side - SIDE + 1), rng.below(grid.side - SIDE + 1));
-            windows.real.extend(pixels_of(data, grid, inner(top, left), INNER));
+            let texture = &data.textures[grid.texture];
+            let version = &texture.versions[grid.version];
+            // The pixels that the row's style is measured on: a brightened or enlarged picture has another contrast.
+            let shown = texture.own(version).filter(|own| own.side >= INNER).unwrap_or(version);
+            let free = shown.side - INNER + 1;
+            let corner = (rng.below(free), rng.below(free));
+            windows.real.extend(shown.crop(corner, INNER, Flip::default()));
         }
         windows
     }
