@@ -57,8 +57,8 @@ pub fn load(
     Dataset::load(&DataOptions { folder: data.into(), classes: found, min_class_images: 1, threads }, progress)
 }
 
-fn whole(texture: &Texture, side: usize) -> Vec<&Version> {
-    texture.versions.iter().filter(|version| version.whole && version.side >= side).collect()
+fn large_enough(texture: &Texture, side: usize) -> Vec<&Version> {
+    texture.versions.iter().filter(|version| version.side >= side).collect()
 }
 
 fn crop(version: &Version, at: (usize, usize), side: usize, flip: Flip) -> Picture {
@@ -79,10 +79,11 @@ pub fn training_crops(data: &Dataset, count: usize, side: usize, seed: u64) -> V
     while open.iter().any(|open| *open > 0) {
         let texture = data.draw(&mut rng);
         let class = data.textures[texture].class;
-        let versions = whole(&data.textures[texture], side);
+        let versions = large_enough(&data.textures[texture], side);
         if open[class] == 0 || versions.is_empty() {
             // A class whose pictures are all too small would never fill.
-            if versions.is_empty() && data.training().all(|(_, t)| t.class != class || whole(t, side).is_empty()) {
+            if versions.is_empty() && data.training().all(|(_, t)| t.class != class || large_enough(t, side).is_empty())
+            {
                 open[class] = 0;
             }
             continue;
@@ -96,11 +97,11 @@ pub fn training_crops(data: &Dataset, count: usize, side: usize, seed: u64) -> V
     crops
 }
 
-/// The middle of every whole version of the pictures that are kept out of training; empty if none are.
+/// The middle of every version of the pictures that are kept out of training; empty if none are.
 pub fn validation_crops(data: &Dataset, side: usize) -> Vec<Crop> {
     let kept = data.textures.iter().enumerate().filter(|(_, texture)| texture.validation);
     kept.flat_map(|(index, texture)| {
-        whole(texture, side).into_iter().map(move |version| {
+        large_enough(texture, side).into_iter().map(move |version| {
             let at = (version.side - side) / 2;
             Crop { texture: index, class: texture.class, picture: crop(version, (at, at), side, Flip::default()) }
         })
@@ -112,7 +113,7 @@ pub fn validation_crops(data: &Dataset, side: usize) -> Vec<Crop> {
 pub fn gallery(data: &Dataset, side: usize) -> Vec<Place> {
     let mut places = Vec::new();
     for (texture, entry) in data.training() {
-        let versions = entry.versions.iter().enumerate().filter(|(_, version)| version.whole && version.side >= side);
+        let versions = entry.versions.iter().enumerate().filter(|(_, version)| version.side >= side);
         for (version, found) in versions {
             let last = found.side - side;
             let corners = if last == 0 { vec![0] } else { vec![0, last] };
@@ -128,7 +129,7 @@ pub fn whole_pictures(data: &Dataset, count: usize, seed: u64) -> Vec<(Picture, 
     (0..count)
         .filter_map(|_| {
             let texture = &data.textures[data.draw(&mut rng)];
-            let version = texture.versions.iter().filter(|version| version.whole).min_by_key(|version| version.side)?;
+            let version = texture.versions.iter().min_by_key(|version| version.side)?;
             let wrap = if version.wraps { Wrap::BOTH } else { Wrap::NONE };
             Some((crop(version, (0, 0), version.side, Flip::default()), wrap))
         })

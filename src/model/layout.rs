@@ -167,11 +167,6 @@ impl TokenDistances {
         }
         DistancesOf { square: token.square, products }
     }
-
-    /// Distance of two tokens of the codebook.
-    pub fn between(&self, a: u32, b: u32) -> f32 {
-        self.of(&self.parts(a)).to(&self.parts(b))
-    }
 }
 
 /// A token as [`TokenDistances`] sees it.
@@ -218,6 +213,10 @@ pub(super) fn validate(config: &ModelConfig) -> Result<(), ConfigError> {
 mod tests {
     use super::*;
     use crate::model::Model;
+
+    fn between(distances: &TokenDistances, a: u32, b: u32) -> f32 {
+        distances.of(&distances.parts(a)).to(&distances.parts(b))
+    }
 
     fn model() -> Model {
         let config = ModelConfig { styles: 3, layout_tokens: 12, ..ModelConfig::tiny(&["brick"]) };
@@ -290,11 +289,11 @@ mod tests {
     fn distances_are_those_of_the_centres() {
         let distances = TokenDistances::new(&[0.0, 0.0, 1.0, 0.0, 0.0, 2.0], &[1.0, 0.5], Codes::single(3));
         // Squares 1, 2 and 3, each twice, and three zeros: the mean is 12 / 9.
-        let found = [(0, 1), (2, 0), (1, 2), (1, 1)].map(|(a, b)| distances.between(a, b));
+        let found = [(0, 1), (2, 0), (1, 2), (1, 1)].map(|(a, b)| between(&distances, a, b));
         assert_near(&found, &[0.75, 1.5, 2.25, 0.0]);
         // Sums of 0 or 1 and of 0 or 3: squares 1, 9, 16 and 4; the mean over all pairs is 2 (1/4 + 9/4).
         let two = TokenDistances::new(&[0.0, 1.0, 0.0, 3.0], &[1.0], Codes { first: 2, second: 2 });
-        let found = [(0, 2), (0, 1), (0, 3), (1, 2), (3, 3)].map(|(a, b)| two.between(a, b));
+        let found = [(0, 2), (0, 1), (0, 3), (1, 2), (3, 3)].map(|(a, b)| between(&two, a, b));
         assert_near(&found, &[1.0, 9.0, 16.0, 4.0, 0.0].map(|square| square / 5.0));
     }
 }

@@ -36,8 +36,7 @@ pub struct Planned {
 
 impl ToPlan {
     /// The picture of an entry.
-    pub fn picture(entry: &mut Entry, ticket: Ticket, file: Option<DiskFile>) -> Self {
-        entry.source = TextureSource::Generated;
+    pub fn picture(entry: &Entry, ticket: Ticket, file: Option<DiskFile>) -> Self {
         Self { ticket, recipe: entry.recipe.clone(), file, tokens_only: false }
     }
 
@@ -77,6 +76,9 @@ pub fn generate(store: &mut TextureStore, outbox: &mut Outbox, settings: &Discon
         TextureDetail::Direct => (Goal::Full, false),
         TextureDetail::Coarse => (Goal::Coarse, true),
     };
+    if !tokens_only {
+        entry.source = TextureSource::Generated;
+    }
     outbox.0.push(Command::Generate(Box::new(Job {
         ticket,
         plan,

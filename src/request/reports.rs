@@ -5,7 +5,7 @@ use super::events::{
     DiskCacheFailed, GenerationError, TextureCoarse, TextureFailed, TextureReady, TextureSource, TextureTokens,
 };
 use super::generator::TextureGenerator;
-use super::link::{Command, Continued, Inbox, Outbox, Report, ReportSender, Ticket};
+use super::link::{Command, Inbox, Outbox, Report, ReportSender, Ticket};
 use super::model_source::DisconModel;
 use super::planning::{ToPlan, generate, start_planning};
 use super::settings::DisconSettings;
@@ -46,36 +46,27 @@ pub fn collect_reports(
                 store.derive_maps_of(ticket.image, &mut outbox);
             }
             Report::Failed(ticket, reason) => fail(&mut store, ticket, reason),
-            Report::Unusable(reason) => {
-                error!("{reason}");
-                store.fail_all(&GenerationError::Gpu(reason));
-            }
-            Report::DiskLookup(ticket, Some(pixels)) => {
-                if let Some(entry) = store.entry_of(ticket) {
+            Report::Unusable(reason) => unusable(&mut store, reason),
+            Report::DiskLookup(ticket, found) => {
+                let Some(entry) = store.entry_of(ticket) else { continue };
+                if let Some(pixels) = found {
                     entry.source = TextureSource::Disk;
                     outbox.0.push(Command::Upload(ticket, pixels));
+                } else if let Some(model) = model.get() {
+                    let file = disk_file(&settings, model, *version, &entry.hash, entry.recipe.size);
+                    to_plan.push(ToPlan::picture(entry, ticket, file));
                 }
-            }
-            Report::DiskLookup(ticket, None) => {
-                let (Some(model), Some(entry)) = (model.get(), store.entry_of(ticket)) else { continue };
-                let file = disk_file(&settings, model, *version, &entry.hash, entry.recipe.size);
-                to_plan.push(ToPlan::picture(entry, ticket, file));
             }
             Report::Planned(textures) => {
                 textures.into_iter().for_each(|planned| generate(&mut store, &mut outbox, &settings, planned));
             }
             Report::NotCached(failure) => {
-                if store.counts.not_cached == 0 {
-                    warn!("the disk cache in {} cannot be written: {}", failure.folder.display(), failure.reason);
-                }
-                store.counts.not_cached += 1;
+                not_cached(&mut store, &failure);
                 cache_failures.write(failure);
             }
             Report::Surface(ticket, report) => store.surfaces.reports.push((ticket, report)),
             Report::Cost { operations, continued, together } => {
-                store.counts.operations += operations;
-                store.counts.continued += u64::from(continued == Continued::Yes);
-                store.counts.together += u64::from(together > 1);
+                store.counts.worked(operations, continued, together);
             }
             Report::Spent(ms) => diagnostics.add_measurement(&GPU_MILLISECONDS, || f64::from(ms)),
             Report::DeviceReplaced => restore_all(&mut store, &mut images, &mut outbox, &model),
@@ -93,6 +84,19 @@ fn progress(store: &mut TextureStore, ticket: Ticket, fraction: f32) {
         entry.state = TextureState::Generating(fraction);
         store.news = true;
     }
+}
+
+fn unusable(store: &mut TextureStore, reason: String) {
+    error!("{reason}");
+    store.fail_all(&GenerationError::Gpu(reason));
+}
+
+/// Says once that the disk cache does not work, and counts.
+fn not_cached(store: &mut TextureStore, failure: &DiskCacheFailed) {
+    if store.counts.not_cached == 0 {
+        warn!("the disk cache in {} cannot be written: {}", failure.folder.display(), failure.reason);
+    }
+    store.counts.not_cached += 1;
 }
 
 fn coarse(store: &mut TextureStore, ticket: Ticket) {

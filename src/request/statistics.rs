@@ -1,6 +1,7 @@
 //! Numbers about the generator: a resource, and diagnostics.
 
 use super::events::{GenerationError, TextureSource};
+use super::link::Continued;
 use super::store::TextureStore;
 use bevy::diagnostic::{Diagnostic, DiagnosticPath, Diagnostics, RegisterDiagnostic};
 use bevy::prelude::*;
@@ -51,6 +52,13 @@ impl Counts {
             GenerationError::TooMany { .. } => self.refused += 1,
             _ => self.failed += 1,
         }
+    }
+
+    /// Counts the work of a texture.
+    pub(super) fn worked(&mut self, operations: u64, continued: Continued, together: usize) {
+        self.operations += operations;
+        self.continued += u64::from(continued == Continued::Yes);
+        self.together += u64::from(together > 1);
     }
 
     pub(super) fn finished(&mut self, source: TextureSource) {

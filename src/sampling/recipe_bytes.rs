@@ -32,7 +32,7 @@ use super::recipe::{Recipe, RecipeError, Tiling};
 use super::recipe_bytes_parts as parts;
 
 /// Version of the format; readers refuse others.
-pub const VERSION: u8 = 3;
+pub const VERSION: u8 = 4;
 /// Most bytes of a class name.
 pub const MAX_CLASS_BYTES: usize = 64;
 /// Most bytes of a whole recipe: one of 1024x1024 with tokens of 16 bits needs 8.3 kB; with as many blends, edits and

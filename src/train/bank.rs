@@ -11,7 +11,7 @@ use crate::model::{Discon, Layout, Weights};
 /// A bank larger than a model can have.
 pub fn declare_bank(session: &mut Session, grids: &[TokenGrid]) -> Result<(), TrainError> {
     let mut config = session.model.config.clone();
-    let bank = || grids.iter().filter(|grid| grid.bank_weight.is_some());
+    let bank = || grids.iter().filter(|grid| grid.in_bank());
     config.styles = bank().count();
     config.layout_tokens = match session.options.token_pairs {
         None => bank().map(|grid| grid.side * grid.side).sum(),
@@ -34,7 +34,7 @@ pub fn declare_bank(session: &mut Session, grids: &[TokenGrid]) -> Result<(), Tr
 pub fn fill_styles(session: &mut Session, latents: &Latents) {
     let bank = session.model.styles.clone();
     let width = session.model.config.style_width();
-    let rows: Vec<&TokenGrid> = latents.grids.iter().filter(|grid| grid.bank_weight.is_some()).collect();
+    let rows: Vec<&TokenGrid> = latents.grids.iter().filter(|grid| grid.in_bank()).collect();
     let classes = rows.iter().map(|grid| session.data.textures[grid.texture].class as f32).collect();
     *session.weights.get_mut(bank.classes) = classes;
     *session.weights.get_mut(bank.rows) =
@@ -58,7 +58,7 @@ pub fn fill_layouts(session: &mut Session, latents: &Latents) {
     let Some(bank) = session.model.layouts.clone() else { return };
     let codes = session.model.config.codes();
     let (mut tokens, mut shapes, mut weights) = (Vec::new(), Vec::new(), Vec::new());
-    for grid in latents.grids.iter().filter(|grid| grid.bank_weight.is_some()) {
+    for grid in latents.grids.iter().filter(|grid| grid.in_bank()) {
         let own = latents.tokens[grid.first..grid.first + grid.side * grid.side].to_vec();
         let layout = Layout { tokens: own, columns: grid.side, rows: grid.side, wraps: grid.wraps };
         tokens.extend(layout.tokens.iter().map(|token| codes.split(*token)));

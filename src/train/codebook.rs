@@ -85,7 +85,7 @@ pub fn token_quality(session: &Session, latents: &Latents) -> f32 {
     let width = session.model.config.tokenizer.latent_width;
     let centres = session.weights.get(session.model.codebook.centres);
     let codes = session.model.config.codes();
-    let grids: Vec<&TokenGrid> = latents.grids.iter().filter(|grid| grid.bank_weight.is_some()).collect();
+    let grids: Vec<&TokenGrid> = latents.grids.iter().filter(|grid| grid.in_bank()).collect();
     let grids: Vec<&TokenGrid> = grids.iter().copied().step_by((grids.len() / 64).max(1)).collect();
     let found = session.workers.map_with(
         grids.len(),
@@ -95,7 +95,7 @@ pub fn token_quality(session: &Session, latents: &Latents) -> f32 {
             let tokens = &latents.tokens[grid.first..grid.first + grid.side * grid.side];
             let relative = embed(centres, width, tokens, codes);
             let versions = &session.data.textures[grid.texture].versions;
-            let version = versions.iter().find(|version| version.whole && version.side == grid.side * TOKEN_PIXELS)?;
+            let version = versions.iter().find(|version| version.side == grid.side * TOKEN_PIXELS)?;
             let wrap = if grid.wraps { Wrap::BOTH } else { Wrap::NONE };
             let shape = Grid { items: 1, height: grid.side, width: grid.side, wrap };
             let found = decode(session, ops, &relative, &grid.style, shape);

@@ -27,14 +27,12 @@ pub struct Version {
     pub pixels: Vec<u8>,
     /// True if it may be continued past its border as a torus.
     pub wraps: bool,
-    /// True if generators learn from it; the others only show the tokenizer finer detail.
-    pub whole: bool,
 }
 
 impl Version {
-    fn new(picture: &RgbImage, may_wrap: bool, whole: bool) -> Self {
+    fn new(picture: &RgbImage, may_wrap: bool) -> Self {
         let side = picture.width() as usize;
-        Self { side, pixels: picture.as_raw().clone(), wraps: may_wrap && tiles(picture), whole }
+        Self { side, pixels: picture.as_raw().clone(), wraps: may_wrap && tiles(picture) }
     }
 
     /// Share of the variance of brightness that squares of a token's size have by their means: it is high where shapes are
@@ -137,26 +135,26 @@ pub fn prepare(path: &Path, may_wrap: bool) -> Result<Prepared, TrainError> {
         let bleed = if side == 128 { BLEED } else { 0 };
         let inner = centre(&picture, side - 2 * bleed);
         let own = centre(&picture, (side - 2 * bleed) / TOKEN * TOKEN);
-        let versions = vec![Version::new(&brighten(scale(&inner, 128)), may_wrap, true)];
-        return Ok(Prepared { versions, sharp: false, own: vec![Version::new(&own, false, false)] });
+        let versions = vec![Version::new(&brighten(scale(&inner, 128)), may_wrap)];
+        return Ok(Prepared { versions, sharp: false, own: vec![Version::new(&own, false)] });
     }
     if side < 256 {
         let picture = scale(&picture, 128);
-        let own = vec![Version::new(&picture, false, false)];
-        return Ok(Prepared { versions: vec![Version::new(&brighten(picture), may_wrap, true)], sharp: false, own });
+        let own = vec![Version::new(&picture, false)];
+        return Ok(Prepared { versions: vec![Version::new(&brighten(picture), may_wrap)], sharp: false, own });
     }
-    let mut own = vec![Version::new(&scale(&picture, 256), may_wrap, false)];
+    let mut own = vec![Version::new(&scale(&picture, 256), false)];
     let bright = brighten(picture.clone());
-    let mut versions = vec![Version::new(&scale(&bright, 256), may_wrap, true)];
+    let mut versions = vec![Version::new(&scale(&bright, 256), may_wrap)];
     if side <= 512 {
-        versions.push(Version::new(&scale(&bright, 128), may_wrap, true));
+        versions.push(Version::new(&scale(&bright, 128), may_wrap));
     } else {
         // An eighth of the size shows a pattern too small to read; half of the tile at a quarter does not wrap.
-        versions.push(Version::new(&scale(&centre(&bright, side / 2), 128), false, true));
+        versions.push(Version::new(&scale(&centre(&bright, side / 2), 128), false));
     }
     if side >= 512 {
-        own.push(Version::new(&scale(&picture, 512), may_wrap, false));
-        versions.push(Version::new(&scale(&bright, 512), may_wrap, true));
+        own.push(Version::new(&scale(&picture, 512), false));
+        versions.push(Version::new(&scale(&bright, 512), may_wrap));
     }
     Ok(Prepared { versions, sharp: true, own })
 }
@@ -212,7 +210,7 @@ mod tests {
 
     fn share(level: impl Fn(u32, u32) -> bool) -> f32 {
         let pixel = |x, y| Rgb([if level(x, y) { 200 } else { 60 }; 3]);
-        Version::new(&RgbImage::from_fn(128, 128, pixel), false, true).coarse_share()
+        Version::new(&RgbImage::from_fn(128, 128, pixel), false).coarse_share()
     }
 
     #[test]

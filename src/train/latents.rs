@@ -4,7 +4,7 @@ use super::TrainError;
 use super::bank::{declare_bank, fill_layouts, fill_styles};
 use super::batches::SMALL_BATCH;
 use super::codebook::{build_codebook, token_quality};
-use super::dataset::{Dataset, Texture};
+use super::dataset::Dataset;
 use super::images::{Flip, Version};
 use super::latent_file::{load, save};
 use super::ops::TrainOps;
@@ -57,6 +57,13 @@ pub struct TokenGrid {
     pub bank_weight: Option<f32>,
 }
 
+impl TokenGrid {
+    /// Whether it gives a row of the bank.
+    pub fn in_bank(&self) -> bool {
+        self.bank_weight.is_some()
+    }
+}
+
 /// What the generators learn from.
 #[derive(Clone, Debug, Default)]
 pub struct Latents {
@@ -107,14 +114,14 @@ fn plan(session: &Session) -> Vec<TokenGrid> {
     let mut grids = Vec::new();
     let mut first = 0;
     for (index, texture) in session.data.textures.iter().enumerate() {
-        let whole = texture.versions.iter().enumerate().filter(|(_, version)| version.whole);
-        let sides = || whole.clone().map(|(_, version)| version.side);
+        let versions = || texture.versions.iter().enumerate();
+        let sides = || texture.versions.iter().map(|version| version.side);
         let usual = sides().filter(|side| *side <= BANK_SIDE).max().or(sides().min());
-        let is_small =
-            whole.clone().any(|(_, version)| Some(version.side) == usual && version.coarse_share() < LEGIBLE);
-        for (number, version) in whole {
+        let shares: Vec<f32> = texture.versions.iter().map(Version::coarse_share).collect();
+        let is_small = versions().any(|(number, version)| Some(version.side) == usual && shares[number] < LEGIBLE);
+        for (number, version) in versions() {
             let gives_row = Some(version.side) == usual || (is_small && Some(version.side) > usual);
-            let weight = (gives_row && !texture.validation).then(|| bank_weight(texture, version));
+            let weight = (gives_row && !texture.validation).then(|| bank_weight(shares[number], texture.sharp));
             for flip in Flip::ALL {
                 let side = window(version, flip, index).1 / TOKEN_PIXELS;
                 grids.push(TokenGrid {
@@ -134,10 +141,9 @@ fn plan(session: &Session) -> Vec<TokenGrid> {
     grids
 }
 
-/// How often seeds choose the row that a version gives.
-fn bank_weight(texture: &Texture, version: &Version) -> f32 {
-    let sharpness = if texture.sharp { 1.0 } else { SOFT_WEIGHT };
-    sharpness * (version.coarse_share() / LEGIBLE).clamp(LEAST_WEIGHT, 1.0)
+/// How often seeds choose the row of a version with this [`Version::coarse_share`].
+fn bank_weight(coarse_share: f32, sharp: bool) -> f32 {
+    (if sharp { 1.0 } else { SOFT_WEIGHT }) * (coarse_share / LEGIBLE).clamp(LEAST_WEIGHT, 1.0)
 }
 
 /// Corner and side of the part of a version that one mirror image shows, in pixels.
@@ -163,8 +169,7 @@ fn encode(session: &Session, latents: &mut Latents) {
         .iter()
         .enumerate()
         .flat_map(|(index, texture)| {
-            let whole = texture.versions.iter().enumerate().filter(|(_, version)| version.whole);
-            whole.flat_map(move |(version, _)| Flip::ALL.map(|flip| (index, version, flip)))
+            (0..texture.versions.len()).flat_map(move |version| Flip::ALL.map(|flip| (index, version, flip)))
         })
         .collect();
     let width = session.model.config.tokenizer.latent_width;
@@ -182,7 +187,7 @@ fn encode(session: &Session, latents: &mut Latents) {
             let absolute = values(session.model.encoder.forward(ops, &pixels, grid));
             let style = style_of(&absolute, &vec![1.0; width]);
             let own = session.data.textures[texture].own(version);
-            let bank_style = own.filter(|_| grids[job].bank_weight.is_some()).map(|version| {
+            let bank_style = own.filter(|_| grids[job].in_bank()).map(|version| {
                 let grid = Grid { items: 1, height: version.side, width: version.side, wrap: Wrap::NONE };
                 let pixels = version.crop((0, 0), version.side, Flip::default());
                 let pixels = ops.constant(&pixels, [grid.rows(), 3]);
@@ -222,7 +227,7 @@ fn rescale(session: &mut Session, latents: &mut Latents) {
 fn visibility(session: &Session, latents: &Latents) -> Vec<f32> {
     const STEP: f32 = 0.5;
     let width = session.model.config.tokenizer.latent_width;
-    let bank: Vec<&TokenGrid> = latents.grids.iter().filter(|grid| grid.bank_weight.is_some()).collect();
+    let bank: Vec<&TokenGrid> = latents.grids.iter().filter(|grid| grid.in_bank()).collect();
     let probes: Vec<&TokenGrid> = bank.iter().copied().step_by((bank.len() / PROBES).max(1)).collect();
     let decode = |ops: &mut TrainOps, grid: &TokenGrid, relative: &[f32]| -> Vec<f32> {
         let shape = Grid { items: 1, height: grid.side, width: grid.side, wrap: Wrap::NONE };

@@ -90,10 +90,7 @@ fn cut(
     // All mirror images of one version follow each other, the picture itself first.
     let number = rng.below(ranges[texture].len() / Flip::ALL.len());
     let grid = &latents.grids[ranges[texture].start + number * Flip::ALL.len()];
-    let Some(version) = session.data.textures[texture].versions.iter().filter(|version| version.whole).nth(number)
-    else {
-        return;
-    };
+    let Some(version) = session.data.textures[texture].versions.get(number) else { return };
     let free = grid.side - SIDE + 1;
     let (top, left) = (rng.below(free), rng.below(free));
     let (mean, deviation) = grid.style.split_at(grid.style.len() / 2);

@@ -45,7 +45,7 @@ impl<'a> Pool<'a> {
     /// A model that cannot make a texture of a class.
     pub fn sample(model: &Model, count: usize, session: &Session, latents: &'a Latents) -> Result<Self, RecipeError> {
         let mut rows: Vec<Vec<(u32, usize)>> = vec![Vec::new(); model.discon.config.classes.len()];
-        let bank = latents.grids.iter().enumerate().filter(|(_, grid)| grid.bank_weight.is_some());
+        let bank = latents.grids.iter().enumerate().filter(|(_, grid)| grid.in_bank());
         for (row, (index, grid)) in (0..).zip(bank) {
             rows[session.data.textures[grid.texture].class].push((row, index));
         }
