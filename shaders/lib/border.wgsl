@@ -1,4 +1,4 @@
-// A coordinate from -1 to length moved into the grid: wrapped where the axis wraps, else clamped to the border.
+// A coordinate, at most a length outside of the grid, moved into it: wrapped where the axis wraps, else clamped to the border.
 
 fn resolve(at: i32, length: u32, wraps: u32) -> u32 {
     let end = i32(length);

@@ -3,7 +3,7 @@
 
 use crate::model::layers::{Conv, Linear, Norm};
 use crate::model::{Activation, AttentionLayout, Codes, Grid, Model, Ops, ParamId};
-use crate::reference::sample;
+use crate::reference::{borders, sample};
 use crate::sampling::flow::start_spread;
 use crate::sampling::{FlowStep, ItemInputs, JobInputs, LatentState, SampleOps, Stage};
 use crate::train::ops::TrainOps;
@@ -241,6 +241,18 @@ impl SampleOps for PeerOps<'_> {
     fn commit_latents(&mut self, positions: &Places, latents: &Tensor<2>) {
         let width = self.model.discon.config.context_width();
         sample::commit_latents(&mut self.state.context, width, &positions.host, &values(latents.clone()));
+    }
+
+    /// On the host, like all that reads or writes the state: a hundredth of the decoder's time.
+    fn border_steps(&mut self, pixels: &Tensor<2>, grid: Grid) -> Tensor<2> {
+        let steps = borders::border_steps(&values(pixels.clone()), grid);
+        let rows = steps.len() / 3;
+        self.constant(&steps, [rows, 3])
+    }
+
+    fn smooth_borders(&mut self, pixels: &Tensor<2>, steps: &Tensor<2>, grid: Grid) -> Tensor<2> {
+        let smooth = borders::smooth_borders(&values(pixels.clone()), &values(steps.clone()), grid);
+        self.constant(&smooth, [grid.rows(), 3])
     }
 
     fn write_image(&mut self, pixels: &Tensor<2>, _: Grid) {

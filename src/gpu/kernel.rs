@@ -5,8 +5,9 @@
 //! WGSL: a line that holds a mark such as `$i` is repeated for each index of the mark, see [`marks`]; software
 //! rasterisers keep named scalars in registers, but not arrays.
 
+use crate::model::{SMOOTHED_PIXELS, TOKEN_PIXELS};
 use crate::reference::rms_norm::EPSILON;
-use crate::sampling::LATENT_LIMIT;
+use crate::sampling::{LATENT_LIMIT, borders};
 use crate::sampling::rng::Stream;
 use std::fmt::Write;
 
@@ -134,6 +135,8 @@ kernels! {
     CommitLatents: "commit_latents", "commit_latents", [Read, Read, Write], [Index];
     TokensAt: "tokens_at", "tokens_at", [Read, Read, Write], [Index];
     Reopen: "reopen", "reopen", [Read, Read, Write, Write], [Index];
+    BorderSteps: "border_steps", "border_steps", [Read, Write], [Index, Border];
+    SmoothBorders: "smooth_borders", "smooth_borders", [Read, Read, Write], [Index];
     WriteImage: "write_image", "write_image", [Read, StorageTexture], [];
     Downsample: "downsample", "downsample", [Texture, StorageTexture], [];
     DeriveNormal: "derive_normal", "derive_normal", [Texture, StorageTexture], [Relief];
@@ -258,6 +261,11 @@ fn constants(key: KernelKey, variant: KernelVariant) -> String {
         ("HEAD_WIDTH", key.head_width),
         ("STEP_KEYS", STEP_KEYS),
         ("LANE_QUERIES", LANE_QUERIES),
+        ("TOKEN_PIXELS", TOKEN_PIXELS),
+        ("SMOOTHED_PIXELS", SMOOTHED_PIXELS),
+        ("ALONG", borders::ALONG),
+        ("INSIDE_FIRST", borders::INSIDE[0]),
+        ("INSIDE_LAST", borders::INSIDE[1]),
         ("STREAM_TOKEN", Stream::Token as usize),
         ("STREAM_LATENT", Stream::Latent as usize),
     ] {
@@ -267,6 +275,8 @@ fn constants(key: KernelKey, variant: KernelVariant) -> String {
     for (name, value) in [
         ("EPSILON", EPSILON),
         ("LATENT_LIMIT", LATENT_LIMIT),
+        ("NATURAL", borders::NATURAL),
+        ("EDGE", borders::EDGE),
         // Divided in f32 here, as `sampling::rng` does; WGSL would divide its constants in f64.
         ("NORMAL_SCALE", 1.0 / 53_509.95f32),
     ] {

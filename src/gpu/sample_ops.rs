@@ -5,6 +5,7 @@ use super::ops::words;
 use super::recorder::{Recorder, Work};
 use super::recording::{BufferRef, GpuIndices, GpuTensor, StateBuffer};
 use crate::model::{Codes, Grid, Ops};
+use crate::reference::borders::border_pixels;
 use crate::sampling::flow::start_spread;
 use crate::sampling::{FlowStep, SampleOps, Stage};
 use std::ops::Range;
@@ -96,6 +97,24 @@ impl SampleOps for Recorder<'_> {
         let params = words([count, width, self.model.discon.config.context_width(), positions.start]);
         let buffers = [latents.buffer, positions.buffer, BufferRef::State(StateBuffer::Context)];
         self.dispatch(Kernel::CommitLatents, &buffers, &params, Work::threads(count, 1));
+    }
+
+    fn border_steps(&mut self, pixels: &GpuTensor, grid: Grid) -> GpuTensor {
+        let [upright, level] = border_pixels(grid);
+        let steps = self.output(upright + level, 3);
+        let wraps = [grid.wrap.x, grid.wrap.y].map(usize::from);
+        let params = words([steps.shape[0], upright, grid.width, grid.height, wraps[0], wraps[1]]);
+        let work = Work { values: pixels.count() + steps.count(), ..Work::threads(steps.shape[0], 1) };
+        self.dispatch(Kernel::BorderSteps, &[pixels.buffer, steps.buffer], &params, work);
+        steps
+    }
+
+    fn smooth_borders(&mut self, pixels: &GpuTensor, steps: &GpuTensor, grid: Grid) -> GpuTensor {
+        let y = self.output(pixels.shape[0], 3);
+        let params = words([y.shape[0], border_pixels(grid)[0], grid.width, grid.height]);
+        let work = Work { values: 2 * y.count() + steps.count(), ..Work::threads(y.shape[0], 1) };
+        self.dispatch(Kernel::SmoothBorders, &[pixels.buffer, steps.buffer, y.buffer], &params, work);
+        y
     }
 
     /// Keeps the pixels; [`super::ImageTarget`] writes them into a texture, which is no part of a recording.

@@ -33,7 +33,7 @@ pub use params::{Init, ParamId, ParamSpec, ParamTable, Role};
 pub use style::StyleBank;
 pub use token_blocks::{TOKEN_BLOCKS, TokenBlocks};
 pub use token_prior::TokenPrior;
-pub use tokenizer::{Codebook, Decoder, Encoder};
+pub use tokenizer::{Codebook, Decoder, Encoder, SMOOTHED_PIXELS};
 pub use weights::{Model, WEIGHTS_FILE, Weights, WeightsError};
 
 /// All parts of one model.

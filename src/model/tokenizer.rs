@@ -63,6 +63,10 @@ impl Encoder {
     }
 }
 
+/// Pixels on each side of a border of tokens over which a picture is smoothed after decoding, see
+/// [`crate::sampling::borders`].
+pub const SMOOTHED_PIXELS: usize = TOKEN_PIXELS / 2;
+
 /// Latents `(B*h*w, D)` -> image `(B*16h*16w, 3)`, values -1..1 (not clamped).
 #[derive(Clone, Debug)]
 pub struct Decoder {
@@ -107,12 +111,18 @@ impl Decoder {
     }
 
     /// Largest distance in pixels, along an axis, between a pixel and the border of a latent's 16x16 pixels over which the
-    /// latent can change the pixel: one step of each 3x3 convolution, at its resolution, all paths together.
+    /// latent can change the pixel: one step of each 3x3 convolution, at its resolution, all paths together; and pixels
+    /// beside the nearest border of tokens, which smoothing mixes.
     pub fn reach(&self) -> usize {
         // Every residual block has two convolutions.
         let own = 1 + 2 * self.blocks_16.len();
         let refine = if self.refine.is_some() { 2 } else { 0 };
-        TOKEN_PIXELS * own + 8 * 2 * self.blocks_8.len() + 4 * (2 * self.blocks_4.len() + 1) + 2 * refine
+        let decoded =
+            TOKEN_PIXELS * own + 8 * 2 * self.blocks_8.len() + 4 * (2 * self.blocks_4.len() + 1) + 2 * refine;
+        // A pixel takes part in the border at most SMOOTHED_PIXELS away, whose other side a latent reaches from the start of
+        // a token.
+        let past_border = (decoded + SMOOTHED_PIXELS - 1) / TOKEN_PIXELS * TOKEN_PIXELS;
+        decoded.max(past_border + SMOOTHED_PIXELS)
     }
 
     /// `grid` is the grid of latents.

@@ -4,6 +4,7 @@
 //! run the kernels. Nothing here is tuned.
 
 pub mod attention;
+pub mod borders;
 pub mod conv3x3;
 pub mod denormalise;
 pub mod gated_add;

@@ -1,6 +1,6 @@
 //! [`SampleOps`] run at once.
 
-use super::{CpuOps, CpuTensor, rows, sample};
+use super::{CpuOps, CpuTensor, borders, rows, sample};
 use crate::model::{Codes, Grid};
 use crate::sampling::flow::start_spread;
 use crate::sampling::{FlowStep, SampleOps, Stage};
@@ -76,6 +76,14 @@ impl SampleOps for CpuOps<'_> {
     fn commit_latents(&mut self, positions: &Vec<u32>, latents: &CpuTensor) {
         let width = self.model.discon.config.context_width();
         sample::commit_latents(&mut self.context, width, positions, &latents.values);
+    }
+
+    fn border_steps(&mut self, pixels: &CpuTensor, grid: Grid) -> CpuTensor {
+        CpuTensor::new(borders::border_steps(&pixels.values, grid), 3)
+    }
+
+    fn smooth_borders(&mut self, pixels: &CpuTensor, steps: &CpuTensor, grid: Grid) -> CpuTensor {
+        CpuTensor::new(borders::smooth_borders(&pixels.values, &steps.values, grid), 3)
     }
 
     fn write_image(&mut self, pixels: &CpuTensor, _grid: Grid) {

@@ -6,7 +6,7 @@ use super::flow::FlowStep;
 use super::generate::{SampleOps, Stage, run_step};
 use super::plan::{PlanShape, Step};
 use crate::model::layers::{Conv, Linear, Norm};
-use crate::model::{Activation, AttentionLayout, Codes, Discon, Grid, Ops, ParamId, ParamTable};
+use crate::model::{Activation, AttentionLayout, Codes, Discon, Grid, Ops, ParamId, ParamTable, TOKEN_PIXELS};
 use std::ops::Range;
 
 /// Work of a generation or of a part of it.
@@ -210,6 +210,14 @@ impl SampleOps for CountOps<'_> {
 
     fn commit_latents(&mut self, _: &usize, latents: &[usize; 2]) {
         self.record(0, size(latents), *latents);
+    }
+
+    fn border_steps(&mut self, pixels: &[usize; 2], _: Grid) -> [usize; 2] {
+        self.record(0, size(pixels), [2 * pixels[0] / TOKEN_PIXELS, 3])
+    }
+
+    fn smooth_borders(&mut self, pixels: &[usize; 2], steps: &[usize; 2], _: Grid) -> [usize; 2] {
+        self.record(0, size(pixels) + size(steps), *pixels)
     }
 
     fn write_image(&mut self, pixels: &[usize; 2], _: Grid) {

@@ -66,6 +66,10 @@ pub trait SampleOps: Ops {
     ) -> Self::Tensor;
     /// Writes latents into the context at `positions`, clamped to [`LATENT_LIMIT`], and marks them as known.
     fn commit_latents(&mut self, positions: &Self::Indices, latents: &Self::Tensor);
+    /// Excess steps of pixels `(B*H*W, 3)` at the borders of tokens, `(2*B*H*W/16, 3)`: see [`super::borders`].
+    fn border_steps(&mut self, pixels: &Self::Tensor, grid: Grid) -> Self::Tensor;
+    /// Pixels without these steps.
+    fn smooth_borders(&mut self, pixels: &Self::Tensor, steps: &Self::Tensor, grid: Grid) -> Self::Tensor;
     /// Stores pixels `(B*H*W, 3)`, values -1..1, as the pictures: `(x + 1) / 2`, clamped, sRGB-encoded as trained.
     fn write_image(&mut self, pixels: &Self::Tensor, grid: Grid);
 }
@@ -218,7 +222,11 @@ pub fn decode<O: SampleOps>(ops: &mut O, model: &Discon, shape: &PlanShape, late
     let latents = ops.denormalise(latents, &style);
     ops.tap("latents", &latents);
     let pixels = model.decoder.forward(ops, &latents, shape.grid);
-    ops.write_image(&pixels, shape.grid.finer(crate::model::TOKEN_PIXELS));
+    let grid = shape.grid.finer(crate::model::TOKEN_PIXELS);
+    let steps = ops.border_steps(&pixels, grid);
+    let pixels = ops.smooth_borders(&pixels, &steps, grid);
+    ops.tap("picture", &pixels);
+    ops.write_image(&pixels, grid);
 }
 
 /// Decodes the tokens alone: the coarse picture.

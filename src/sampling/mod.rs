@@ -2,6 +2,7 @@
 
 pub mod arrangement;
 pub mod batch;
+pub mod borders;
 pub mod condition;
 pub mod cost;
 
@@ -40,4 +41,4 @@ pub use recipe::{Recipe, RecipeError, Tiling};
 pub use recipe_parts::{Blend, Edit, TokenMask};
 
 /// Counts changes of kernels or sampling that change pictures: part of every key of kept textures.
-pub const KERNEL_VERSION: u32 = 6;
+pub const KERNEL_VERSION: u32 = 7;
