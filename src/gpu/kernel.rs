@@ -7,8 +7,8 @@
 
 use crate::model::{SMOOTHED_PIXELS, TOKEN_PIXELS};
 use crate::reference::rms_norm::EPSILON;
-use crate::sampling::{LATENT_LIMIT, borders};
 use crate::sampling::rng::Stream;
+use crate::sampling::{LATENT_LIMIT, borders};
 use std::fmt::Write;
 
 /// Two ways to write the kernels that take most of the time.

@@ -117,8 +117,7 @@ impl Decoder {
         // Every residual block has two convolutions.
         let own = 1 + 2 * self.blocks_16.len();
         let refine = if self.refine.is_some() { 2 } else { 0 };
-        let decoded =
-            TOKEN_PIXELS * own + 8 * 2 * self.blocks_8.len() + 4 * (2 * self.blocks_4.len() + 1) + 2 * refine;
+        let decoded = TOKEN_PIXELS * own + 8 * 2 * self.blocks_8.len() + 4 * (2 * self.blocks_4.len() + 1) + 2 * refine;
         // A pixel takes part in the border at most SMOOTHED_PIXELS away, whose other side a latent reaches from the start of
         // a token.
         let past_border = (decoded + SMOOTHED_PIXELS - 1) / TOKEN_PIXELS * TOKEN_PIXELS;

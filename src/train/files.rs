@@ -4,6 +4,7 @@ use super::TrainError;
 use std::fs::{File, TryLockError};
 use std::io::Write;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// Writes `bytes` beside `path`, waits until they are on the disk, then renames.
 ///
@@ -30,6 +31,9 @@ pub fn create_folder(path: &Path) -> Result<(), TrainError> {
     std::fs::create_dir_all(path).map_err(|error| TrainError::io(path, error))
 }
 
+/// How long to wait for a folder: a process that was killed still has it while the system takes its memory back.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// Takes the folder for this process alone; the system gives it back when the process ends, also by a kill.
 ///
 /// # Errors
@@ -37,9 +41,13 @@ pub fn create_folder(path: &Path) -> Result<(), TrainError> {
 pub fn lock_folder(folder: &Path) -> Result<File, TrainError> {
     let path = folder.join("lock");
     let file = File::create(&path).map_err(|error| TrainError::io(&path, error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(TrainError::Busy { folder: folder.to_path_buf() }),
-        Err(TryLockError::Error(error)) => Err(TrainError::io(&path, error)),
+    let start = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if start.elapsed() < PATIENCE => std::thread::sleep(PATIENCE / 30),
+            Err(TryLockError::WouldBlock) => return Err(TrainError::Busy { folder: folder.to_path_buf() }),
+            Err(TryLockError::Error(error)) => return Err(TrainError::io(&path, error)),
+        }
     }
 }
