@@ -7,7 +7,7 @@ use bevy_discon::bench::allocations::Site;
 use bevy_discon::bench::estimate::{DEVICES, Device, EFFICIENCY, estimate};
 use bevy_discon::bench::statistics::{Summary, alternate, percentile, significant};
 use bevy_discon::bench::table::Table;
-use bevy_discon::bench::{Options, clock, kernels};
+use bevy_discon::bench::{Options, clock, kernels, peers};
 use bevy_discon::gpu::{Kernel, KernelVariant, Recording};
 use bevy_discon::model::{Model, ModelConfig};
 use bevy_discon::sampling::{Recipe, plan};
@@ -133,5 +133,22 @@ fn every_kernel_of_a_texture_gets_numbers_in_every_variant() {
     for line in products {
         let cells: Vec<&str> = line.split('|').map(str::trim).collect();
         assert!(cells[1..cells.len() - 1].iter().all(|cell| !cell.is_empty() && *cell != "–"), "{line}");
+    }
+}
+
+#[test]
+fn the_peers_run_both_stages_and_the_decoder_of_a_model_with_layouts() {
+    if common::gpu().is_none() {
+        return;
+    }
+    let config = ModelConfig { layout_tokens: 64, ..ModelConfig::tiny(&["brick"]) };
+    let mut model = Model::new(&config, None, 1).expect("the sizes are valid");
+    let layouts = model.discon.layouts.clone().expect("there are layouts");
+    *model.weights.get_mut(layouts.shapes) = [2.0, 4.0, 1.0].repeat(8);
+    let text = peers::run(&Options { model: Arc::new(model), ..tiny() }).expect("all executors agree");
+    for step in ["first round of tokens", "first round of latents", "decoder"] {
+        for executor in ["native", "burn flex, conv2d", "kernels"] {
+            assert!(text.contains(&format!("| {step} | {executor} |")), "{step}, {executor}: {text}");
+        }
     }
 }

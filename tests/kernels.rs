@@ -1,6 +1,9 @@
 //! Is each kernel its CPU twin? Every operation, in both variants, at awkward sizes.
 #![cfg(feature = "gpu")]
 
+/// Cases of `border_steps` and `smooth_borders`.
+#[path = "kernel_cases/borders.rs"]
+mod borders;
 mod common;
 /// Cases of `derive_normal`, `derive_orm`, `derive_height` and `downsample_map`.
 #[path = "kernel_cases/maps.rs"]
@@ -262,29 +265,6 @@ fn space_and_depth_equal_the_reference_exactly() {
         let x = input(ops, 3, [120, 12]);
         ops.space_to_depth(&x, grid, 2)
     });
-}
-
-struct BorderCase {
-    grid: Grid,
-}
-
-impl Case for BorderCase {
-    fn run<O: SampleOps>(&self, ops: &mut O) -> O::Tensor {
-        let pixels = input(ops, 6, [self.grid.rows(), 3]);
-        let steps = ops.border_steps(&pixels, self.grid);
-        ops.smooth_borders(&pixels, &steps, self.grid)
-    }
-}
-
-#[test]
-fn borders_of_tokens_are_smoothed_as_by_the_reference() {
-    let Some(bench) = Bench::get() else { return };
-    for wrap in WRAPS {
-        for [items, height, width] in [[1, 16, 16], [2, 16, 48], [1, 48, 32]] {
-            let grid = Grid { items, height, width, wrap };
-            bench.check(&format!("border_steps and smooth_borders {grid:?}"), 2e-6, BorderCase { grid });
-        }
-    }
 }
 
 #[test]

@@ -108,6 +108,12 @@ pub enum BenchError {
         /// Failures that the plugin has reported.
         said: String,
     },
+    /// A plan without a step that is to be measured.
+    #[error("the plan has no {step}, so nothing would be measured")]
+    Missing {
+        /// The step.
+        step: &'static str,
+    },
     /// Two executors that must agree do not.
     #[error("{what} differ by {found} where at most {allowed} is rounding: this would compare different computations")]
     Differ {

@@ -14,7 +14,7 @@ use crate::gpu::{Gpu, GpuError, GpuWeights, JobSlot, Pipelines, Recording, State
 use crate::model::{Model, TOKEN_PIXELS};
 use crate::native;
 use crate::reference::CpuOps;
-use crate::sampling::{JobInputs, LatentState, Plan, PlanShape, Step, plan, run_step};
+use crate::sampling::{JobInputs, LatentState, Plan, PlanShape, Recipe, Step, plan, run_step};
 use burn::tensor::Device;
 use std::sync::Arc;
 
@@ -45,8 +45,9 @@ enum Runner<'a> {
 pub fn run(options: &Options) -> Result<String, BenchError> {
     let gpu = Gpu::new()?;
     let side = options.pick(64, 256);
-    let whole = plan(&options.model, &options.recipe(0).with_size(side, side))?;
-    let cases = cases(&options.model, &whole);
+    // Both stages, though layouts give all tokens by default.
+    let recipe = Recipe { layout_share: 0.0, ..options.recipe(0).with_size(side, side) };
+    let cases = cases(&options.model, &plan(&options.model, &recipe)?)?;
     let pipelines = Pipelines::compile(gpu.device(), gpu.variant(), &options.model.discon.config)?;
     let weights = GpuWeights::upload(gpu.device(), gpu.queue(), &options.model)?;
     let mut table = Table::new(&["step", "executor", "wall ms", "CPU ms", "wall of ours", "CPU of ours", "off by"]);
@@ -104,7 +105,10 @@ fn wgpu_peers() -> Vec<Peer> {
 }
 
 /// The steps, each with the state that the native path had before it.
-fn cases(model: &Model, whole: &Plan) -> Vec<Case> {
+///
+/// # Errors
+/// A plan without one of them.
+fn cases(model: &Model, whole: &Plan) -> Result<Vec<Case>, BenchError> {
     type IsStep = fn(&Step) -> bool;
     let wanted: [(&str, IsStep); 3] = [
         ("first round of tokens", |step| matches!(step, Step::TokenRound { .. })),
@@ -116,8 +120,7 @@ fn cases(model: &Model, whole: &Plan) -> Vec<Case> {
     for step in &whole.shape.steps {
         if let Some((name, _)) = wanted.get(cases.len()).filter(|(_, is)| is(step)) {
             let LatentState { tokens, context } = ops.state();
-            let mut shape = PlanShape::of_whole_grid(whole.shape.grid, vec![step.clone()], whole.shape.flow_steps);
-            shape.guided = whole.shape.guided;
+            let shape = PlanShape { steps: vec![step.clone()], ..whole.shape.clone() };
             cases.push(Case {
                 name,
                 shape,
@@ -126,7 +129,10 @@ fn cases(model: &Model, whole: &Plan) -> Vec<Case> {
         }
         run_step(&mut ops, &model.discon, &whole.shape, step);
     }
-    cases
+    match wanted.get(cases.len()) {
+        None => Ok(cases),
+        Some((step, _)) => Err(BenchError::Missing { step }),
+    }
 }
 
 fn kernels<'a>(

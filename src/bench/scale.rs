@@ -23,15 +23,20 @@ pub fn run(options: &Options) -> Result<String, BenchError> {
     };
     let mut gpu = Gpu::new()?;
     let mut text = heading("Cost against size, rounds and number", options, Some(&gpu));
-    text.push_str(&sizes(&tiny, &mut gpu)?);
-    text.push_str(&sizes_on_the_processor(options)?);
-    text.push_str(&rounds(&tiny, &mut gpu)?);
-    text.push_str(&together(&tiny, &mut gpu)?);
-    text.push_str(&super::batches::table(&tiny, &gpu, tiny.pick(64, 256))?);
-    text.push_str(&super::batches::table(options, &gpu, tiny.pick(64, 128))?);
+    // It takes long: what is finished is shown at once.
+    let mut add = |part: String| {
+        eprint!("{part}");
+        text.push_str(&part);
+    };
+    add(sizes(&tiny, &mut gpu)?);
+    add(sizes_on_the_processor(options)?);
+    add(rounds(&tiny, &mut gpu)?);
+    add(together(&tiny, &mut gpu)?);
+    add(super::batches::table(&tiny, &gpu, tiny.pick(64, 256))?);
+    add(super::batches::table(options, &gpu, tiny.pick(64, 128))?);
     drop(gpu);
     #[cfg(feature = "material")]
-    text.push_str(&super::queue::text(&tiny)?);
+    add(super::queue::text(&tiny)?);
     Ok(text)
 }
 

@@ -5,6 +5,7 @@
 //! WGSL: a line that holds a mark such as `$i` is repeated for each index of the mark, see [`marks`]; software
 //! rasterisers keep named scalars in registers, but not arrays.
 
+use super::library::Library;
 use crate::model::{SMOOTHED_PIXELS, TOKEN_PIXELS};
 use crate::reference::rms_norm::EPSILON;
 use crate::sampling::rng::Stream;
@@ -143,42 +144,6 @@ kernels! {
     DeriveOrm: "derive_orm", "derive_orm", [Texture, StorageTexture], [Relief];
     DeriveHeight: "derive_height", "derive_height", [Texture, StorageTexture], [Relief];
     DownsampleMap: "downsample_map", "downsample_map", [Texture, StorageTexture], [];
-}
-
-/// Text that several kernels share, in `shaders/lib`.
-#[derive(Clone, Copy)]
-enum Library {
-    /// Linear index of a thread.
-    Index,
-    /// Neighbours past a border.
-    Border,
-    /// Parameters, inner loop and end of a product.
-    Product,
-    /// Sum and largest value over a workgroup.
-    Reduce,
-    /// Keys in sight of a query.
-    Sight,
-    /// Random numbers.
-    Rng,
-    /// Heights of a picture.
-    Relief,
-}
-
-impl Library {
-    fn source(self, variant: KernelVariant) -> &'static [&'static str] {
-        const PRODUCT: &str = include_str!("../../shaders/lib/product.wgsl");
-        match (self, variant) {
-            (Self::Index, _) => &[include_str!("../../shaders/lib/index.wgsl")],
-            (Self::Border, _) => &[include_str!("../../shaders/lib/border.wgsl")],
-            (Self::Product, KernelVariant::Lanes) => &[PRODUCT, include_str!("../../shaders/lib/product_lanes.wgsl")],
-            (Self::Product, KernelVariant::Tiled) => &[PRODUCT, include_str!("../../shaders/lib/product_tiled.wgsl")],
-            (Self::Reduce, KernelVariant::Lanes) => &[include_str!("../../shaders/lib/reduce_lanes.wgsl")],
-            (Self::Reduce, KernelVariant::Tiled) => &[include_str!("../../shaders/lib/reduce_tiled.wgsl")],
-            (Self::Sight, _) => &[include_str!("../../shaders/lib/sight.wgsl")],
-            (Self::Relief, _) => &[include_str!("../../shaders/lib/relief.wgsl")],
-            (Self::Rng, _) => &[include_str!("../../shaders/lib/rng.wgsl")],
-        }
-    }
 }
 
 /// A kernel and the numbers its text is specialised by.

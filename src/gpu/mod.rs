@@ -26,6 +26,7 @@ mod headless;
 mod image_target;
 mod job;
 mod kernel;
+mod library;
 mod maps;
 mod ops;
 mod pages;

@@ -19,6 +19,8 @@ const FIRST_GUESS: f32 = 50.0;
 /// Share of a new measurement when work turns out slower than expected, and faster.
 const ATTACK: f32 = 0.6;
 const RELEASE: f32 = 0.25;
+/// Share of a new measurement in the mean deviation from what was expected.
+const SPREAD: f32 = 0.1;
 /// Frames of work that may be on their way before the generator pauses.
 const FRAMES_AHEAD: f32 = 3.0;
 
@@ -31,15 +33,30 @@ pub fn work(dispatch: &Dispatch) -> f32 {
 /// Learns how fast this GPU is, and says how much work fits into a frame.
 #[derive(Resource, Debug, Default)]
 pub struct Controller {
-    /// Milliseconds per unit of work, by phase.
-    rates: [Option<f32>; 3],
+    /// By phase.
+    rates: [Option<Rate>; 3],
+}
+
+/// Milliseconds per unit of work.
+#[derive(Clone, Copy, Debug)]
+struct Rate {
+    mean: f32,
+    /// Mean deviation from it, as a share of it: operations differ, and so does what else the GPU does. At most 1.
+    spread: f32,
+}
+
+impl Rate {
+    /// What most work does not exceed.
+    fn cautious(self) -> f32 {
+        self.mean * (1.0 + self.spread)
+    }
 }
 
 impl Controller {
-    /// Expected time of some work, in milliseconds.
+    /// Time that some work most likely does not exceed, in milliseconds.
     pub fn expected_ms(&self, phase: Phase, work: f32) -> f32 {
-        let slowest = || self.rates.iter().copied().flatten().reduce(f32::max);
-        work * self.rates[phase as usize].or_else(slowest).unwrap_or(FIRST_GUESS)
+        let slowest = || self.rates.iter().flatten().map(|rate| rate.cautious()).reduce(f32::max);
+        work * self.rates[phase as usize].map(Rate::cautious).or_else(slowest).unwrap_or(FIRST_GUESS)
     }
 
     /// Work that fits into some milliseconds.
@@ -55,8 +72,11 @@ impl Controller {
         }
         let rate = &mut self.rates[phase as usize];
         *rate = Some(match *rate {
-            None => sample,
-            Some(old) => old + (sample - old) * if sample > old { ATTACK } else { RELEASE },
+            None => Rate { mean: sample, spread: 0.0 },
+            Some(Rate { mean, spread }) => Rate {
+                mean: mean + (sample - mean) * if sample > mean { ATTACK } else { RELEASE },
+                spread: spread + ((sample / mean - 1.0).abs().min(1.0) - spread) * SPREAD,
+            },
         });
     }
 
@@ -92,6 +112,23 @@ mod tests {
             let frames = frames_to_settle(&mut controller, true_rate, 4.0);
             assert!(frames.is_some_and(|frames| frames < 30), "{true_rate} ms per unit: {frames:?} frames");
         }
+    }
+
+    #[test]
+    fn where_measurements_differ_most_work_stays_within_the_budget() {
+        let mut controller = Controller::default();
+        // Every other piece takes 1.5 times as long as the one before.
+        let times: Vec<f32> = (0..200)
+            .map(|piece| {
+                let work = controller.fitting(Phase::Latents, 4.0);
+                let ms = work * if piece % 2 == 0 { 10.0 } else { 15.0 };
+                controller.learn(Phase::Latents, work, ms);
+                ms
+            })
+            .collect();
+        let late = times[50..].iter().filter(|ms| **ms > 4.0 * 1.05).count();
+        assert!(late < 8, "{late} of 150 pieces are more than 5 % above the budget");
+        assert!(times[50..].iter().sum::<f32>() > 0.7 * 150.0 * 4.0, "most of the budget is used");
     }
 
     #[test]
