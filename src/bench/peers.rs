@@ -181,7 +181,7 @@ fn compare(
         };
         let ([wall, wall_ratio], [cpu, cpu_ratio]) = (of(|times| times.wall), of(|times| times.cpu));
         let text = |values: &[f64], factor: f64| Summary::of(values).text(factor);
-        table.row([
+        let row = [
             case.name.to_string(),
             name.to_string(),
             text(&wall, 1e3),
@@ -189,7 +189,10 @@ fn compare(
             text(&wall_ratio, 1.0),
             text(&cpu_ratio, 1.0),
             significant(f64::from(off[index])),
-        ]);
+        ];
+        // burn's wgpu backend takes minutes to choose among its kernels: what is finished is shown at once.
+        eprintln!("| {} |", row.join(" | "));
+        table.row(row);
     }
     Ok(())
 }
