@@ -141,7 +141,7 @@ mod tests {
     fn steps(pixels: &[f32]) -> [f32; 2] {
         let (mut sums, mut counts) = ([0.0f32; 2], [0.0f32; 2]);
         for row in (0..GRID.rows()).filter(|row| row % GRID.width > 0) {
-            let kind = usize::from(row % GRID.width % TOKEN_PIXELS > 0);
+            let kind = usize::from(!(row % GRID.width).is_multiple_of(TOKEN_PIXELS));
             sums[kind] += (pixels[3 * row] - pixels[3 * row - 3]).abs();
             counts[kind] += 1.0;
         }
