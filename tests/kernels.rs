@@ -1,13 +1,16 @@
 //! Is each kernel its CPU twin? Every operation, in both variants, at awkward sizes.
 #![cfg(feature = "gpu")]
 
-/// Cases of `border_steps` and `smooth_borders`.
-#[path = "kernel_cases/borders.rs"]
-mod borders;
 mod common;
 /// Cases of `derive_normal`, `derive_orm`, `derive_height` and `downsample_map`.
 #[path = "kernel_cases/maps.rs"]
 mod maps;
+/// Cases of `rms_norm`, `modulated_norm` and `gated_add`.
+#[path = "kernel_cases/norms.rs"]
+mod norms;
+/// Cases of `border_steps`, `smooth_borders`, `write_image` and `downsample`.
+#[path = "kernel_cases/pictures.rs"]
+mod pictures;
 /// Cases of `linear`, `conv3x3` and `attention`.
 #[path = "kernel_cases/products.rs"]
 mod products;
@@ -16,7 +19,6 @@ mod products;
 mod tokens;
 
 use bevy_discon::gpu::{Gpu, GpuWeights, JobSlot, Kernel, KernelKey, KernelVariant, Pipelines, Recorder};
-use bevy_discon::model::layers::Norm;
 use bevy_discon::model::{Grid, Model, ModelConfig, Ops, ParamTable, Weights, Wrap};
 use bevy_discon::reference::CpuOps;
 use bevy_discon::sampling::{FlowStep, ItemInputs, JobInputs, Plan, PlanShape, SampleOps, Stage};
@@ -187,40 +189,6 @@ macro_rules! case {
     }};
 }
 
-struct NormCase {
-    rows: usize,
-    width: usize,
-    norm: Option<Norm>,
-}
-
-impl Case for NormCase {
-    fn declare(&mut self, table: &mut ParamTable) {
-        self.norm = Some(Norm::declare(table, "norm", self.width));
-    }
-
-    fn run<O: SampleOps>(&self, ops: &mut O) -> O::Tensor {
-        let x = input(ops, 11, [self.rows, self.width]);
-        let norm = self.norm.as_ref().expect("declared before it runs");
-        let x = ops.rms_norm(&x, norm);
-        let modulation = input(ops, 12, [self.rows, 3 * self.width + 8]);
-        let y = ops.modulated_norm(&x, &modulation, 8, self.width);
-        ops.gated_add(&x, &modulation, 2 * self.width, &y)
-    }
-}
-
-#[test]
-fn norms_and_gates_equal_the_reference() {
-    let Some(bench) = Bench::get() else { return };
-    for rows in ROWS {
-        for width in [8, 24, 64, 72, 200] {
-            let name = format!("norms {rows}x{width}");
-            bench.check(&name, sum_tolerance(width), NormCase { rows, width, norm: None });
-        }
-    }
-    // More rows than one axis of workgroups holds.
-    bench.check("norms of many rows", sum_tolerance(8), NormCase { rows: 40_000, width: 8, norm: None });
-}
-
 #[test]
 fn row_movements_equal_the_reference_exactly() {
     let Some(bench) = Bench::get() else { return };
@@ -306,84 +274,6 @@ fn sampling_equals_the_reference() {
         let (x, style) = (input(ops, 1, [12, 16]), input(ops, 2, [3, 32]));
         ops.denormalise(&x, &style)
     });
-}
-
-#[test]
-fn pictures_and_mip_levels_equal_the_reference() {
-    use bevy_discon::gpu::ImageTarget;
-    let Some(bench) = Bench::get() else { return };
-    let model = Model::new(&ModelConfig::tiny(&["a"]), None, 1).expect("the tiny preset is valid");
-    let weights = GpuWeights::upload(bench.gpu.device(), bench.gpu.queue(), &model).expect("weights fit");
-    for (height, width) in [(16, 16), (80, 112), (48, 64)] {
-        for pipelines in &bench.pipelines {
-            let grid = Grid { items: 1, height, width, wrap: Wrap::BOTH };
-            let values: Vec<f32> = common::numbers(3, 3 * height * width).iter().map(|value| 1.1 * value).collect();
-            let mut recorder = Recorder::new(&model, GRID, pipelines.variant());
-            let pixels = recorder.constant(&values, [height * width, 3]);
-            // A picture must be the result of a dispatch.
-            let zeros = recorder.constant(&[0.0; 3], [1, 3]);
-            let pixels = recorder.broadcast_sum(&pixels, &zeros, height * width);
-            recorder.write_image(&pixels, grid);
-            let device = bench.gpu.device();
-            let slot = JobSlot::new(device, pipelines, &weights, Arc::new(recorder.finish())).expect("buffers fit");
-            let texture = bench.gpu.texture(width as u32, height as u32);
-            let target = ImageTarget::new(device, pipelines, &slot, &texture).expect("the texture fits");
-            bench.gpu.submit(|pass| {
-                slot.encode(pass, 0..1);
-                target.encode(pass);
-            });
-            let mut level = bevy_discon::reference::sample::write_image(&values);
-            assert_eq!(
-                bench.gpu.read_texture(&texture).expect("the device works"),
-                level,
-                "level 0 of {width}x{height}"
-            );
-            let (mut w, mut h) = (width, height);
-            for index in 1..texture.mip_level_count() {
-                level = half_as_large(&level, w, h);
-                (w, h) = ((w / 2).max(1), (h / 2).max(1));
-                let found = bench.gpu.read_level(&texture, index).expect("the device works");
-                let worst = level.iter().zip(&found).map(|(a, b)| a.abs_diff(*b)).max();
-                // Powers of a driver are less exact than those of the host; each level is made from bytes.
-                assert!(worst <= Some(1), "level {index} of {width}x{height}: off by {worst:?}");
-                level = found;
-            }
-        }
-    }
-}
-
-/// Area average in linear light, in f64: the twin of `downsample`.
-fn half_as_large(level: &[u8], width: usize, height: usize) -> Vec<u8> {
-    let decode = |byte: u8| {
-        let v = f64::from(byte) / 255.0;
-        if v <= 0.04045 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) }
-    };
-    let encode = |v: f64| if v <= 0.003_130_8 { v * 12.92 } else { 1.055 * v.powf(1.0 / 2.4) - 0.055 };
-    let (w, h) = ((width / 2).max(1), (height / 2).max(1));
-    // Share of each finer pixel along one axis.
-    let shares = |at: usize, length: usize, coarse: usize| {
-        let scale = length as f64 / coarse as f64;
-        let (low, high) = (at as f64 * scale, (at + 1) as f64 * scale);
-        (0..length)
-            .map(move |i| (i, (high.min((i + 1) as f64) - low.max(i as f64)).max(0.0) / scale))
-            .filter(|(_, share)| *share > 0.0)
-            .collect::<Vec<_>>()
-    };
-    let mut out = Vec::with_capacity(3 * w * h);
-    for y in 0..h {
-        for x in 0..w {
-            for channel in 0..3 {
-                let mut sum = 0.0;
-                for (sy, share_y) in shares(y, height, h) {
-                    for (sx, share_x) in shares(x, width, w) {
-                        sum += share_y * share_x * decode(level[(sy * width + sx) * 3 + channel]);
-                    }
-                }
-                out.push((encode(sum) * 255.0 + 0.5).floor() as u8);
-            }
-        }
-    }
-    out
 }
 
 #[test]

@@ -8,60 +8,56 @@ pub fn border_pixels(grid: Grid) -> [usize; 2] {
     [grid.rows() / TOKEN_PIXELS; 2]
 }
 
-/// A position along an axis that wraps or ends.
-fn along(at: i32, length: usize, wraps: bool) -> usize {
-    let length = length as i32;
-    (if wraps { at.rem_euclid(length) } else { at.clamp(0, length - 1) }) as usize
-}
-
 /// Excess steps of pixels `(grid.rows(), 3)` at the borders of tokens, `(border pixels, 3)`: row by row those of the
 /// upright borders, each on the left side of a token, then those of the level ones, each above a token. Borders of the picture
 /// that do not wrap have none.
 pub fn border_steps(pixels: &[f32], grid: Grid) -> Vec<f32> {
     let Grid { items, height, width, wrap } = grid;
-    let tokens = width / TOKEN_PIXELS;
+    let borders = |length: usize| (0..length).step_by(TOKEN_PIXELS);
     let mut steps = Vec::with_capacity(6 * grid.rows() / TOKEN_PIXELS);
-    for line in 0..items * height {
-        for token in 0..tokens {
-            let item = line / height * height;
-            let at = |across: i32, offset: i32| {
-                let y = along((line % height) as i32 + offset, height, wrap.y);
-                (item + y) * width + along(across, width, wrap.x)
-            };
-            steps.extend(excess(pixels, token, wrap.x, at));
+    for item in 0..items {
+        for y in 0..height {
+            for border in borders(width) {
+                let pixel = |across, along| pixel(pixels, grid, item, y as isize + along, across);
+                steps.extend(excess(border, wrap.x, pixel));
+            }
         }
     }
-    for line in 0..items * height / TOKEN_PIXELS {
-        for x in 0..width {
-            let (item, token) = (line * TOKEN_PIXELS / height * height, line % (height / TOKEN_PIXELS));
-            let at = |across: i32, offset: i32| {
-                let x = along(x as i32 + offset, width, wrap.x);
-                (item + along(across, height, wrap.y)) * width + x
-            };
-            steps.extend(excess(pixels, token, wrap.y, at));
+    for item in 0..items {
+        for border in borders(height) {
+            for x in 0..width {
+                let pixel = |across, along| pixel(pixels, grid, item, across, x as isize + along);
+                steps.extend(excess(border, wrap.y, pixel));
+            }
         }
     }
     steps
 }
 
-/// The excess step before a token; `at` is the row of a pixel at a distance across the borders and at an offset along them.
-fn excess(pixels: &[f32], token: usize, wraps: bool, at: impl Fn(i32, i32) -> usize) -> [f32; 3] {
-    if token == 0 && !wraps {
+/// The pixel at a position, which may lie outside of the picture.
+fn pixel(pixels: &[f32], grid: Grid, item: usize, y: isize, x: isize) -> [f32; 3] {
+    let (y, x) = grid.resolve(y, x);
+    let start = 3 * ((item * grid.height + y) * grid.width + x);
+    std::array::from_fn(|channel| pixels[start + channel])
+}
+
+/// The excess step at a border; `pixel` is given a position across the borders and an offset along them.
+fn excess(border: usize, wraps: bool, pixel: impl Fn(isize, isize) -> [f32; 3]) -> [f32; 3] {
+    if border == 0 && !wraps {
         return [0.0; 3];
     }
-    let border = (token * TOKEN_PIXELS) as i32;
-    let reach = ALONG as i32;
-    let averaged = |across: i32| -> [f32; 3] {
+    let reach = ALONG as isize;
+    let averaged = |across: isize| -> [f32; 3] {
         let mut sum = [0.0; 3];
-        for offset in -reach..=reach {
-            let weight = (reach + 1 - offset.abs()) as f32 / ((reach + 1) * (reach + 1)) as f32;
-            let row = 3 * at(border + across, offset);
-            (0..3).for_each(|channel| sum[channel] += weight * pixels[row + channel]);
+        for along in -reach..=reach {
+            let weight = (reach + 1 - along.abs()) as f32 / ((reach + 1) * (reach + 1)) as f32;
+            let pixel = pixel(border as isize + across, along);
+            (0..3).for_each(|channel| sum[channel] += weight * pixel[channel]);
         }
         sum
     };
     let (mut natural, mut found) = ([0.0f32; 3], [0.0f32; 3]);
-    let last = INSIDE[1] as i32;
+    let last = INSIDE[1] as isize;
     let mut line = averaged(-last - 2);
     let mut steps = [[0.0f32; 3]; 3];
     for across in -last - 1..=last + 1 {
@@ -73,7 +69,7 @@ fn excess(pixels: &[f32], token: usize, wraps: bool, at: impl Fn(i32, i32) -> us
             let turn = steps[1][channel] - 0.5 * (steps[0][channel] + steps[2][channel]);
             if middle == 0 {
                 found[channel] = turn;
-            } else if (INSIDE[0] as i32..=last).contains(&middle.abs()) {
+            } else if (INSIDE[0] as isize..=last).contains(&middle.abs()) {
                 natural[channel] += turn * turn / (2 * (INSIDE[1] - INSIDE[0] + 1)) as f32;
             }
         }
