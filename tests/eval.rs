@@ -70,6 +70,7 @@ fn options_that_cannot_be_followed_are_named() {
         count: 1,
         classes: Vec::new(),
         arms: vec!["Y".into()],
+        tokenizer: None,
     };
     let found = message(ablation::run(&arm));
     assert!(found.contains("`--arms` is Y") && found.contains("X-prefix"), "{found}");

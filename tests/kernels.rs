@@ -141,6 +141,7 @@ fn plan(model: &Model) -> Plan {
             flow_steps: 1,
             starts_at_tokens: true,
             token_guidance: 1f32.to_bits(),
+            flow_gain: 1f32.to_bits(),
             guided: false,
             passes: Vec::new(),
             condition_rows: 2,

@@ -11,11 +11,13 @@ use bevy_discon::train::batches::{SMALL_BATCH, Source, Split};
 use bevy_discon::train::corruption::Corruption;
 use bevy_discon::train::dataset::DataOptions;
 use bevy_discon::train::device::TrainingDevice;
+use bevy_discon::train::head_loss::HeadLoss;
 use bevy_discon::train::ops::TrainOps;
 use bevy_discon::train::params::{AdamW, ParamSet};
 use bevy_discon::train::rng::Rng;
 use bevy_discon::train::run::{Options, PRIOR_SHARE, RATE, Session, run};
 use bevy_discon::train::texture_loss::TextureLossOptions;
+use bevy_discon::train::tokenizer_recipe::TokenizerRecipe;
 use bevy_discon::train::workers::{gradients, values};
 use bevy_discon::train::{continuous, decoder, latents, prior, tokenizer};
 use burn::tensor::{Device, Tensor};
@@ -246,6 +248,8 @@ fn options(folder: &Path, steps: u64) -> Options {
         corruption: Corruption::default(),
         rate: RATE,
         texture_loss: TextureLossOptions { from: 0.1, textures: 6, ..TextureLossOptions::default() },
+        head_loss: HeadLoss::default(),
+        tokenizer_recipe: TokenizerRecipe::default(),
         token_pairs: None,
     }
 }

@@ -67,6 +67,9 @@ struct Ablation {
     /// Only these arms.
     #[arg(long, value_delimiter = ',')]
     arms: Vec<String>,
+    /// Use encoder and decoder of this model folder instead of training some.
+    #[arg(long)]
+    tokenizer: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -81,6 +84,7 @@ fn main() -> ExitCode {
             count: options.count,
             classes: options.classes,
             arms: options.arms,
+            tokenizer: options.tokenizer,
         }),
         (None, Some(Evaluate { model, data, output, count, size })) => {
             evaluation::evaluate(&Request { model, data, output, count, size })

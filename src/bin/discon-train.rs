@@ -5,8 +5,10 @@ use bevy_discon::train::batches::SMALL_BATCH;
 use bevy_discon::train::corruption::Corruption;
 use bevy_discon::train::dataset::DataOptions;
 use bevy_discon::train::device::TrainingDevice;
+use bevy_discon::train::head_loss::HeadLoss;
 use bevy_discon::train::run::{DECODER_SHARE, Options, PRIOR_SHARE, RATE, run};
 use bevy_discon::train::texture_loss::TextureLossOptions;
+use bevy_discon::train::tokenizer_recipe::TokenizerRecipe;
 use clap::{Parser, ValueEnum};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -149,6 +151,8 @@ impl Arguments {
                 from: self.texture_from,
                 ..TextureLossOptions::default()
             },
+            head_loss: HeadLoss::default(),
+            tokenizer_recipe: TokenizerRecipe::default(),
             token_pairs: None,
         })
     }

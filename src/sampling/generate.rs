@@ -1,6 +1,6 @@
 //! The loop of a generation, written once for every executor.
 
-use super::flow::{FLOW_GAIN, FlowStep, START, flow_steps};
+use super::flow::{FlowStep, START, flow_steps};
 use super::pass::PassShape;
 use super::plan::{PlanShape, Step};
 use crate::model::{Codes, Discon, Grid, Ops, time_features};
@@ -192,7 +192,8 @@ fn latent_round<O: SampleOps>(ops: &mut O, model: &Discon, shape: &PlanShape, pa
     if joint {
         x = ops.gather(&x, &places, 1);
     }
-    let x = ops.flow_step(&x, &x, &x, FlowStep { time: 1.0, weight: FLOW_GAIN - 1.0, previous_weight: 0.0 });
+    let gain = f32::from_bits(shape.flow_gain);
+    let x = ops.flow_step(&x, &x, &x, FlowStep { time: 1.0, weight: gain - 1.0, previous_weight: 0.0 });
     ops.commit_latents(&positions, &x);
 }
 

@@ -1,5 +1,6 @@
 //! A generation as data: complete before the first operation runs, since no step depends on a result.
 
+use super::flow::FLOW_GAIN;
 use super::pass::{PassShape, cells_differ, passes};
 use super::recipe::{Recipe, RecipeError};
 use super::rng::seed_of_class;
@@ -52,6 +53,8 @@ pub struct PlanShape {
     pub starts_at_tokens: bool,
     /// Bits of [`Recipe::token_guidance`].
     pub token_guidance: u32,
+    /// Bits of the factor on sampled latents, see [`super::flow::FLOW_GAIN`].
+    pub flow_gain: u32,
     /// Whether stage 1 runs with and without the condition.
     pub guided: bool,
     /// The passes that steps name.
@@ -150,6 +153,7 @@ impl PlanShape {
             flow_steps,
             starts_at_tokens: true,
             token_guidance: 1f32.to_bits(),
+            flow_gain: FLOW_GAIN.to_bits(),
             guided: false,
             passes: vec![pass],
             condition_rows: 2,
@@ -172,6 +176,7 @@ impl PlanShape {
             flow_steps: recipe.flow_steps,
             starts_at_tokens: true,
             token_guidance: recipe.token_guidance.to_bits(),
+            flow_gain: FLOW_GAIN.to_bits(),
             guided: (recipe.guidance - 1.0).abs() > 1e-6,
             passes: passes.into_iter().map(|pass| pass.shape).collect(),
             condition_rows: 2 + super::mixture::further_rows(recipe, grid),

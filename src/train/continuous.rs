@@ -3,6 +3,7 @@
 use super::TrainError;
 use super::ahead::Ahead;
 use super::batches::{Batch, Source, Split};
+use super::head_loss::{HeadLoss, energy_score};
 use super::kmeans::neighbours;
 use super::latents::Latents;
 use super::learner::Learner;
@@ -29,10 +30,6 @@ pub const DRAWS: usize = 2;
 pub const ALL_UNKNOWN: f32 = 0.5;
 /// Nearest first codes among which a slightly wrong token is chosen.
 const NEAR: usize = 4;
-/// Share of the times that are uniform; the others follow the sigmoid of a normal.
-const UNIFORM_TIMES: f32 = 0.1;
-/// Mean and deviation of that normal: nearer to the noise, where the layout inside a token is decided.
-const TIME_NORMAL: (f32, f32) = (-0.7, 1.1);
 /// Batches of a validation.
 const CHECK_BATCHES: u64 = 8;
 /// Embeddings of the tokens, and the factor on their learning rate when a trained model goes on: that is done at a low rate,
@@ -123,7 +120,7 @@ impl<'a> Setting<'a> {
             for (index, row) in problem.flowing.iter().enumerate() {
                 // Positions that are sampled together are equally far on their way.
                 if !joint || index % positions == 0 {
-                    time = random_time(rng);
+                    time = self.session.options.head_loss.time(rng);
                 }
                 problem.times.extend(time_features(time));
                 for value in &batch.relative[*row as usize * width..(*row as usize + 1) * width] {
@@ -168,7 +165,7 @@ impl<'a> Setting<'a> {
         codes.join(self.near[first as usize * NEAR + rng.below(NEAR)], second)
     }
 
-    /// Weighted mean square error of the velocity.
+    /// What [`HeadLoss`] says: the weighted mean square error of the velocity, or the energy score.
     pub fn loss<L: Learner>(&self, ops: &mut L, batch: &Batch, problem: &Problem) -> L::Loss {
         let (session, config) = (self.session, &self.session.model.config);
         let width = config.tokenizer.latent_width;
@@ -188,8 +185,16 @@ impl<'a> Setting<'a> {
             let times = ops.constant(&times, [rows, times.len() / rows]);
             session.model.head.velocity(ops, &points, &times, &condition, batch.grid)
         });
-        let found = ops.join_segments(&first, &second, 1);
-        ops.weighted_square_error(&found, &problem.velocities, &self.weights)
+        match session.options.head_loss {
+            HeadLoss::Flow => {
+                let found = ops.join_segments(&first, &second, 1);
+                ops.weighted_square_error(&found, &problem.velocities, &self.weights)
+            }
+            HeadLoss::Energy => {
+                let (to_first, to_second) = problem.velocities.split_at(problem.velocities.len() / DRAWS);
+                energy_score(ops, [&first, &second], [to_first, to_second])
+            }
+        }
     }
 
     /// Loss of the averages on fixed batches of validation pictures.
@@ -206,12 +211,6 @@ impl<'a> Setting<'a> {
         }
         sum / CHECK_BATCHES as f32
     }
-}
-
-/// A time on the way from noise to latent.
-fn random_time(rng: &mut Rng) -> f32 {
-    let (mean, deviation) = TIME_NORMAL;
-    if rng.chance(UNIFORM_TIMES) { rng.unit() } else { 1.0 / (1.0 + (-(mean + deviation * rng.normal())).exp()) }
 }
 
 /// The continuous model's stage.

@@ -9,7 +9,7 @@ const GRADIENT_WEIGHTS: [f32; 3] = [0.7, 0.5, 0.3];
 ///
 /// Both are linear in the error before the absolute value, so the error is scaled down, not both pictures.
 pub fn picture_loss(error: Tensor<2>, items: usize, side: usize) -> Tensor<1> {
-    let mut loss = error.clone().abs().mean();
+    let mut loss = absolute_loss(error.clone());
     let mut error = error.reshape([items, side, side, 3]);
     let mut side = side;
     for (level, weight) in GRADIENT_WEIGHTS.into_iter().enumerate() {
@@ -28,6 +28,11 @@ pub fn picture_loss(error: Tensor<2>, items: usize, side: usize) -> Tensor<1> {
         }
     }
     loss
+}
+
+/// Mean absolute error.
+pub fn absolute_loss(error: Tensor<2>) -> Tensor<1> {
+    error.abs().mean()
 }
 
 /// Keeps each column of `latents` near mean 0 and variance 1 without forcing it.

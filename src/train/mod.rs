@@ -11,6 +11,7 @@ pub mod decoder;
 pub mod device;
 pub mod discriminator;
 pub mod files;
+pub mod head_loss;
 pub mod images;
 pub mod kmeans;
 pub mod latent_file;
@@ -36,6 +37,7 @@ pub mod stage;
 pub mod tape;
 pub mod texture_loss;
 pub mod tokenizer;
+pub mod tokenizer_recipe;
 #[cfg(feature = "train-torch")]
 pub mod torch;
 mod wide;

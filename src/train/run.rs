@@ -7,6 +7,7 @@ use super::dataset::{DataOptions, Dataset};
 use super::decoder::{self, Decoder};
 use super::device::TrainingDevice;
 use super::files::{create_folder, lock_folder, write_atomically};
+use super::head_loss::HeadLoss;
 use super::metrics::{Metrics, progress_bar};
 use super::ops::TrainOps;
 use super::other_model::copy_weights;
@@ -14,6 +15,7 @@ use super::params::ParamSet;
 use super::prior::Prior;
 use super::stage::Task;
 use super::texture_loss::TextureLossOptions;
+use super::tokenizer_recipe::TokenizerRecipe;
 use super::workers::Workers;
 use super::{TrainError, continuous, latents, prior, stage, tokenizer};
 use crate::model::{Discon, Model, ModelConfig, ParamTable, Weights};
@@ -72,6 +74,10 @@ pub struct Options {
     pub rate: f32,
     /// A late part of the continuous model's training.
     pub texture_loss: TextureLossOptions,
+    /// What the head of the continuous model learns.
+    pub head_loss: HeadLoss,
+    /// How encoder and decoder are trained.
+    pub tokenizer_recipe: TokenizerRecipe,
     /// Codes of each of two tokens per position, see [`super::pairs`]; `None` for one token.
     pub token_pairs: Option<usize>,
 }

@@ -3,7 +3,7 @@
 use super::TrainError;
 use super::discriminator::{Critic, CriticStep};
 use super::images::Flip;
-use super::losses::{picture_loss, unit_loss};
+use super::losses::{absolute_loss, picture_loss, unit_loss};
 use super::ops::TrainOps;
 use super::pace::Pace;
 use super::params::{AdamW, ParamSet, learning_rate};
@@ -94,7 +94,7 @@ pub fn train(session: &mut Session, budget: f64) -> Result<bool, TrainError> {
         if frozen && set.note("frozen").is_none() {
             freeze_encoder(&mut set);
         }
-        if frozen && critic.is_none() {
+        if frozen && critic.is_none() && session.options.tokenizer_recipe.adversarial {
             critic = Some(Critic::open(&session.checkpoint(CRITIC), session.options.seed)?);
         }
         let parts = session.workers.run(|worker| {
@@ -113,6 +113,9 @@ pub fn train(session: &mut Session, budget: f64) -> Result<bool, TrainError> {
         }
         let rate = learning_rate(set.step, progress, PEAK_RATE, 2e-5);
         let norm = set.update(&mean_gradients(parts), rate, &AdamW::TOKENIZER);
+        if !session.options.tokenizer_recipe.lapped {
+            keep_to_own_patch(&session.model, &mut set);
+        }
         pace.guard(norm)?;
         if pace.tick(&mut set, losses.value()) {
             let mut numbers = check(session, &set, &crops)?;
@@ -170,6 +173,18 @@ fn freeze_encoder(set: &mut ParamSet) {
     set.notes.insert("frozen".into(), "1".into());
 }
 
+/// Takes the neighbours of a latent from the decoder's linear path.
+fn keep_to_own_patch(model: &Discon, set: &mut ParamSet) {
+    const MIDDLE: usize = 4;
+    let conv = &model.decoder.linear_path;
+    let Some(weight) = set.parameters.iter_mut().find(|parameter| parameter.id == conv.linear.weight) else { return };
+    let tap = conv.inputs * conv.outputs;
+    for values in [&mut weight.value, &mut weight.average] {
+        values[..MIDDLE * tap].fill(0.0);
+        values[(MIDDLE + 1) * tap..].fill(0.0);
+    }
+}
+
 /// What one worker found in one step.
 struct WorkerStep {
     /// The picture loss.
@@ -194,16 +209,22 @@ fn worker_step(
     for _ in 0..count {
         pixels.extend(random_crop(session, &mut rng, CROP));
     }
-    set.upload(ops, |name| !(critic.is_some() && name.contains(".encoder.")));
+    let rests = set.note("frozen").is_some();
+    set.upload(ops, |name| !(rests && name.contains(".encoder.")));
     let grid = Grid { items: count, height: CROP, width: CROP, wrap: Wrap::NONE };
     let target = ops.constant(&pixels, [grid.rows(), 3]);
     let latents = session.model.encoder.forward(ops, &target, grid);
     let noise = latent_noise(&session.model, set, &mut rng, count, grid.coarser(TOKEN_PIXELS).positions());
     let noise = ops.constant(&noise, latents.dims());
     let found = session.model.decoder.forward(ops, &(latents.clone() + noise), grid.coarser(TOKEN_PIXELS));
-    let picture = |decoded: Tensor<2>| picture_loss(decoded - target.clone(), count, CROP);
+    let gradient_loss = session.options.tokenizer_recipe.gradient_loss;
+    let picture = |decoded: Tensor<2>| {
+        let error = decoded - target.clone();
+        if gradient_loss { picture_loss(error, count, CROP) } else { absolute_loss(error) }
+    };
     let shown = values(picture(found.clone()))[0];
     let (loss, critic) = match critic {
+        None if rests => (picture(found), None),
         None => (picture(found) + unit_loss(&latents).mul_scalar(UNIT_WEIGHT), None),
         Some(critic) => {
             let (step, at_pixels) = critic.judge(ops.device(), &target, &found, grid, picture);

@@ -2,10 +2,15 @@
 
 use crate::model::{Codes, Fusion, HeadConfig, HeadMixing, ModelConfig, TokenizerConfig, TrunkConfig};
 use crate::train::corruption::Corruption;
+use crate::train::head_loss::HeadLoss;
 use crate::train::pairs;
 
 /// Codes of the codebook where nothing else is said.
 pub const CODES: usize = 256;
+/// Numbers of a latent, unless a trained encoder and decoder have others.
+pub const LATENT_WIDTH: usize = 32;
+/// Steps of the flow in each round of the continuous model.
+pub const FLOW_STEPS: u32 = 8;
 /// Width of the networks, and the largest offset over which positions see each other.
 const WIDTH: usize = 96;
 const WINDOW: usize = 4;
@@ -45,14 +50,31 @@ pub struct Arm {
     pub fusion: Fusion,
     /// Whether the head samples positions together.
     pub together: bool,
+    /// What the head learns.
+    pub head_loss: HeadLoss,
     /// What is done to inputs in training.
     pub corruption: Corruption,
     /// Measured at shares of the training too, for the plot over training cost.
     pub over_training: bool,
     /// Measured with several numbers of latent rounds, for the plot over rounds.
     pub over_rounds: bool,
+    /// Measured with several numbers of steps of the flow.
+    pub over_flow_steps: bool,
     /// Measured with true and with shuffled tokens.
     pub bounds: bool,
+}
+
+/// Sizes of an encoder and decoder whose latents have `width` numbers.
+pub fn tokenizer(width: usize) -> TokenizerConfig {
+    TokenizerConfig {
+        latent_width: width,
+        codebook_size: CODES,
+        second_codes: 1,
+        encoder_widths: [32, 48, 64],
+        decoder_widths: [96, 64, 48],
+        decoder_blocks: [1, 1, 1],
+        refine_width: 16,
+    }
 }
 
 /// All arms; the first ones carry the claim.
@@ -65,16 +87,18 @@ pub fn arms() -> Vec<Arm> {
         second_codes: 1,
         fusion: Fusion::InPlace,
         together: true,
+        head_loss: HeadLoss::Flow,
         corruption: Corruption::default(),
         over_training: false,
         over_rounds: false,
+        over_flow_steps: false,
         bounds: false,
     };
     let arm = |name, what| Arm { name, what, ..plain.clone() };
     let never = Corruption { no_tokens: 1.0, ..Corruption::default() };
     let clean = Corruption { few_tokens: 0.0, any_tokens: 0.0, ..Corruption::default() };
     vec![
-        Arm { over_training: true, over_rounds: true, bounds: true, ..plain.clone() },
+        Arm { over_training: true, over_rounds: true, over_flow_steps: true, bounds: true, ..plain.clone() },
         Arm { kind: Kind::Tokens, over_training: true, ..arm("D", "tokens only, decoded from the codebook") },
         Arm {
             kind: Kind::TokenPairs,
@@ -91,6 +115,11 @@ pub fn arms() -> Vec<Arm> {
         Arm { corruption: clean, ..arm("X-clean", "X trained on true tokens") },
         Arm { fusion: Fusion::Prefix, ..arm("X-prefix", "X with tokens as a prefix of the sequence") },
         Arm { together: false, ..arm("X-alone", "X with a head that samples each position alone") },
+        Arm {
+            together: false,
+            head_loss: HeadLoss::Energy,
+            ..arm("X-energy", "X-alone with a head that draws in one pass, trained by the energy score")
+        },
         Arm { codes: 64, ..arm("X-64", "X with 64 codes") },
         Arm { codes: 1024, ..arm("X-1024", "X with 1024 codes") },
         Arm { second_codes: 64, bounds: true, ..arm("X-two", "X with tokens of two codes, 256 and 64") },
@@ -98,8 +127,17 @@ pub fn arms() -> Vec<Arm> {
 }
 
 impl Arm {
-    /// Sizes of the arm's model: half a million parameters per network, all arms with the same encoder and decoder.
-    pub fn config(&self, classes: &[String], styles: usize) -> ModelConfig {
+    /// Steps of the flow in each round.
+    pub fn flow_steps(&self) -> u32 {
+        match self.head_loss {
+            HeadLoss::Flow => FLOW_STEPS,
+            HeadLoss::Energy => 1,
+        }
+    }
+
+    /// Sizes of the arm's model: half a million parameters per network, all arms with the same encoder and decoder, whose
+    /// sizes are those of `tokenizer`.
+    pub fn config(&self, classes: &[String], styles: usize, tokenizer: &TokenizerConfig) -> ModelConfig {
         let trunk = TrunkConfig { width: WIDTH, depth: DEPTH, heads: HEADS, window: WINDOW };
         let pairs = self.kind == Kind::TokenPairs;
         // Pairs lie side by side, so the same distance is twice as many places.
@@ -113,13 +151,9 @@ impl Arm {
             styles,
             layout_tokens: 0,
             tokenizer: TokenizerConfig {
-                latent_width: 32,
                 codebook_size: if pairs { pairs::vocabulary(self.codes) } else { self.codes },
                 second_codes: self.second_codes,
-                encoder_widths: [32, 48, 64],
-                decoder_widths: [96, 64, 48],
-                decoder_blocks: [1, 1, 1],
-                refine_width: 16,
+                ..tokenizer.clone()
             },
             prior,
             mar: trunk,

@@ -18,8 +18,6 @@ pub const SIDE: usize = 8;
 pub const TOKEN_ROUNDS: u32 = 8;
 /// The same of the continuous model.
 pub const LATENT_ROUNDS: u32 = 4;
-/// Steps of the flow in each round.
-pub const FLOW_STEPS: u32 = 8;
 
 /// A model that is only counted.
 #[derive(Clone, Copy)]
@@ -63,15 +61,15 @@ impl Sizes<'_> {
     }
 
     /// Operations of sampling one texture without decoding it.
-    pub fn texture(&self, kind: Kind, [token_rounds, latent_rounds]: [u32; 2]) -> f64 {
-        let grid = grid(SIDE, kind);
+    pub fn texture(&self, arm: &Arm, [token_rounds, latent_rounds]: [u32; 2], flow_steps: u32) -> f64 {
+        let grid = grid(SIDE, arm.kind);
         let ranges =
             |rounds: u32| if rounds == 0 { Vec::new() } else { cosine_rounds(grid.positions(), rounds as usize) };
         let tokens =
             ranges(token_rounds).into_iter().map(|positions| Step::TokenRound { pass: 0, round: 0, positions });
         let latents =
             ranges(latent_rounds).into_iter().map(|positions| Step::LatentRound { pass: 0, round: 0, positions });
-        self.flops(grid, FLOW_STEPS, tokens.chain(latents).collect())
+        self.flops(grid, flow_steps, tokens.chain(latents).collect())
     }
 
     /// Rounds of both stages whose cost is nearest to `flops`; an arm with both networks keeps its token rounds.
@@ -81,7 +79,7 @@ impl Sizes<'_> {
             Kind::Latents => [0, free],
             Kind::Both => [TOKEN_ROUNDS, free],
         };
-        let off = |free: &u32| (self.texture(arm.kind, rounds(*free)) - flops).abs();
+        let off = |free: &u32| (self.texture(arm, rounds(*free), arm.flow_steps()) - flops).abs();
         let best = (1..=MAX_ROUNDS).min_by(|a, b| off(a).total_cmp(&off(b)));
         rounds(best.unwrap_or(1))
     }
@@ -104,20 +102,25 @@ pub fn shares(kind: Kind) -> [f64; 2] {
 
 #[cfg(test)]
 mod tests {
-    use super::super::arms::arms;
+    use super::super::arms::{LATENT_WIDTH, arms, tokenizer};
     use super::*;
 
     #[test]
     fn all_arms_cost_nearly_the_same_and_are_about_as_large() {
         let classes = ["a".to_string()];
-        let declared = |arm: &Arm| Discon::declare(&arm.config(&classes, 1)).expect("a valid configuration");
+        let sizes = tokenizer(LATENT_WIDTH);
+        let declared = |arm: &Arm| Discon::declare(&arm.config(&classes, 1, &sizes)).expect("a valid configuration");
         let arms = arms();
         let (model, table) = declared(&arms[0]);
-        let target = Sizes { model: &model, table: &table }.texture(Kind::Both, [TOKEN_ROUNDS, LATENT_ROUNDS]);
+        let target = Sizes { model: &model, table: &table }.texture(
+            &arms[0],
+            [TOKEN_ROUNDS, LATENT_ROUNDS],
+            arms[0].flow_steps(),
+        );
         for arm in &arms {
             let (model, table) = declared(arm);
             let sizes = Sizes { model: &model, table: &table };
-            let cost = sizes.texture(arm.kind, sizes.rounds(arm, target));
+            let cost = sizes.texture(arm, sizes.rounds(arm, target), arm.flow_steps());
             assert!((cost / target - 1.0).abs() < 0.1, "{}: {cost} against {target}", arm.name);
             for prefixes in [["prior.", "prior."], ["mar.", "head."]] {
                 let size: usize = table

@@ -43,6 +43,8 @@ pub struct AblationRequest {
     pub classes: Vec<String>,
     /// Only these arms, if any are named.
     pub arms: Vec<String>,
+    /// A model folder whose encoder and decoder are used instead of training some.
+    pub tokenizer: Option<PathBuf>,
 }
 
 /// What of an arm was measured.
@@ -54,6 +56,8 @@ pub enum Variant {
     Part(f64),
     /// With a number of latent rounds.
     Rounds(u32),
+    /// With a number of steps of the flow in each round.
+    FlowSteps(u32),
     /// With the tokens of real pictures.
     TrueTokens,
     /// With the same tokens at random places.
@@ -67,6 +71,7 @@ impl Variant {
             Self::Whole => "whole".into(),
             Self::Part(part) => format!("part_{:.0}", 100.0 * part),
             Self::Rounds(rounds) => format!("rounds_{rounds}"),
+            Self::FlowSteps(steps) => format!("flow_steps_{steps}"),
             Self::TrueTokens => "true_tokens".into(),
             Self::ShuffledTokens => "shuffled_tokens".into(),
         }
@@ -80,6 +85,7 @@ impl Variant {
             Self::ShuffledTokens => -1.0,
             Self::Part(part) => part,
             Self::Rounds(rounds) => 1.0 + f64::from(rounds),
+            Self::FlowSteps(steps) => 1000.0 + f64::from(steps),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Textures of an arm.
 
 use super::arms::{Arm, Kind};
-use super::budget::{FLOW_STEPS, SIDE, grid};
+use super::budget::{SIDE, grid};
 use super::shared::Book;
 use crate::eval::EvalError;
 use crate::eval::generate::{Detail, Sample, decode_latents, generate, sample_tokens};
@@ -11,6 +11,7 @@ use crate::reference::{CpuOps, CpuTensor};
 use crate::sampling::condition::condition_rows;
 use crate::sampling::{Plan, Recipe, Step, plan};
 use crate::train::dataset::Dataset;
+use crate::train::head_loss::HeadLoss;
 use crate::train::images::Flip;
 use crate::train::latents::TokenGrid;
 use crate::train::pairs;
@@ -39,6 +40,8 @@ pub struct Draw<'a> {
     pub data: &'a Dataset,
     /// Rounds of both stages.
     pub rounds: [u32; 2],
+    /// Steps of the flow in each round.
+    pub flow_steps: u32,
     /// Textures per class.
     pub count: usize,
     /// Start of the textures' seeds.
@@ -57,7 +60,7 @@ impl Draw<'_> {
             token_temperature: 1.0,
             token_rounds: token_rounds.max(1),
             latent_rounds: latent_rounds.max(1),
-            flow_steps: FLOW_STEPS,
+            flow_steps: self.flow_steps,
             ..Recipe::new(self.data.classes[class].clone())
                 .with_seed(self.seed * 10_000 + number as u64)
                 .with_size(side, side)
@@ -78,8 +81,18 @@ impl Draw<'_> {
         Ok(samples)
     }
 
-    fn texture(&self, recipe: &Recipe) -> Result<Sample, EvalError> {
+    /// A plan for the arm's head: one that draws in one pass starts at the noise, and its draws are as wide as they should be.
+    fn plan(&self, recipe: &Recipe) -> Result<Plan, EvalError> {
         let mut plan = plan(self.model, recipe)?;
+        if self.arm.head_loss == HeadLoss::Energy {
+            plan.shape.starts_at_tokens = false;
+            plan.shape.flow_gain = 1f32.to_bits();
+        }
+        Ok(plan)
+    }
+
+    fn texture(&self, recipe: &Recipe) -> Result<Sample, EvalError> {
+        let mut plan = self.plan(recipe)?;
         Ok(match self.arm.kind {
             Kind::Tokens => generate(self.model, &plan, Detail::Coarse),
             Kind::TokenPairs => self.pair_texture(recipe, plan)?,
@@ -125,7 +138,7 @@ impl Draw<'_> {
         let sources: Vec<Vec<&TokenGrid>> = (0..self.data.classes.len()).map(|class| self.real_grids(class)).collect();
         for (class, number) in (0..sources.len()).flat_map(|class| (0..self.count).map(move |number| (class, number))) {
             let Some(source) = sources[class].get(number % sources[class].len().max(1)) else { continue };
-            let mut plan = plan(self.model, &self.recipe(class, number))?;
+            let mut plan = self.plan(&self.recipe(class, number))?;
             plan.shape.steps.retain(|step| !matches!(step, Step::TokenRound { .. }));
             plan.shape.grid.wrap = if source.wraps { Wrap::BOTH } else { Wrap::NONE };
             let own = &self.book.latents.tokens[source.first..source.first + SIDE * SIDE];

@@ -1,19 +1,22 @@
 //! What all arms share: data, encoder and decoder, latents, codebooks, and the real set.
 
-use super::arms::{Arm, Kind};
+use super::arms::{Arm, Kind, LATENT_WIDTH, arms, tokenizer};
+use super::budget::{LATENT_ROUNDS, Sizes, TOKEN_ROUNDS};
 use super::{AblationRequest, tuning};
 use crate::eval::measure::Reference;
 use crate::eval::{EvalError, progress_bar};
-use crate::model::{Codes, Model, ParamTable, Weights};
+use crate::model::{Codes, Discon, Model, ParamTable, Weights};
 use crate::reference::rows::embed;
 use crate::train::batches::SMALL_BATCH;
 use crate::train::dataset::{DataOptions, Dataset};
 use crate::train::device::TrainingDevice;
+use crate::train::head_loss::HeadLoss;
 use crate::train::latents::Latents;
 use crate::train::run::{Options, PRIOR_SHARE, RATE, Session};
 use crate::train::texture_loss::TextureLossOptions;
+use crate::train::tokenizer_recipe::TokenizerRecipe;
 use crate::train::workers::Workers;
-use crate::train::{TrainError, codebook, corruption::Corruption, latents, tokenizer};
+use crate::train::{TrainError, codebook, corruption::Corruption, latents, tokenizer as tokenizer_stage};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -99,6 +102,17 @@ impl Shared {
         })
     }
 
+    /// Operations of a texture of arm X without decoding: all arms get what costs as much.
+    ///
+    /// # Errors
+    /// Sizes that no model can have.
+    pub fn texture_flops(&self) -> Result<f64, EvalError> {
+        let plain = &arms()[0];
+        let (model, table) = Discon::declare(&plain.config(&self.data.classes, 0, &self.base.model.config.tokenizer))?;
+        let sizes = Sizes { model: &model, table: &table };
+        Ok(sizes.texture(plain, [TOKEN_ROUNDS, LATENT_ROUNDS], plain.flow_steps()))
+    }
+
     /// A session that trains an arm on the shared latents.
     ///
     /// # Errors
@@ -106,10 +120,11 @@ impl Shared {
     pub fn session(&self, arm: &Arm, seed: u64, folder: &Path) -> Result<Session, EvalError> {
         let base = &self.base;
         let options = Options {
-            config: arm.config(&self.data.classes, base.model.config.styles),
+            config: arm.config(&self.data.classes, base.model.config.styles, &base.model.config.tokenizer),
             out: folder.into(),
             seed,
             corruption: arm.corruption,
+            head_loss: arm.head_loss,
             token_pairs: (arm.kind == Kind::TokenPairs).then_some(arm.codes),
             ..base.options.clone()
         };
@@ -159,17 +174,20 @@ fn train_tokenizer(
     data: &Arc<Dataset>,
     workers: &Workers,
 ) -> Result<(Session, Latents), EvalError> {
-    let plain = &super::arms::arms()[0];
     let seconds = 60.0 * request.tokenizer_minutes;
+    let sizes = match &request.tokenizer {
+        Some(folder) => Model::load(folder)?.discon.config.tokenizer.clone(),
+        None => tokenizer(LATENT_WIDTH),
+    };
     let options = Options {
         data: data_options,
-        config: plain.config(&data.classes, 0),
+        config: arms()[0].config(&data.classes, 0, &sizes),
         out: request.output.join("shared"),
         seconds,
         tokenizer_share: 1.0,
         decoder_share: 0.0,
         prior_share: PRIOR_SHARE,
-        tokenizer: None,
+        tokenizer: request.tokenizer.clone(),
         start: None,
         seed: 1,
         threads: workers.count(),
@@ -181,10 +199,14 @@ fn train_tokenizer(
         rate: RATE,
         // Arms differ in what they are conditioned on, and none gets a texture loss.
         texture_loss: TextureLossOptions { share: 0.0, ..TextureLossOptions::default() },
+        head_loss: HeadLoss::default(),
+        tokenizer_recipe: TokenizerRecipe::default(),
         token_pairs: None,
     };
     let mut session = Session::with_data(options, Arc::clone(data))?;
-    tokenizer::train(&mut session, seconds)?;
+    if request.tokenizer.is_none() {
+        tokenizer_stage::train(&mut session, seconds)?;
+    }
     let latents = latents::prepare(&mut session)?;
     Ok((session, latents))
 }
@@ -192,7 +214,7 @@ fn train_tokenizer(
 /// The codebook of an arm with other codes, on the same latents.
 fn other_codes(request: &AblationRequest, base: &Session, first: &Book, arm: &Arm) -> Result<Book, TrainError> {
     let codes = arm.token_codes();
-    let mut config = arm.config(&base.data.classes, base.model.config.styles);
+    let mut config = arm.config(&base.data.classes, base.model.config.styles, &base.model.config.tokenizer);
     (config.tokenizer.codebook_size, config.tokenizer.second_codes) = (codes.first, codes.second);
     let out = request.output.join(format!("shared/codes-{}-{}", codes.first, codes.second));
     let mut session = Session::with_data(Options { config, out, ..base.options.clone() }, Arc::clone(&base.data))?;

@@ -86,6 +86,8 @@ pub fn table(arms: &[Arm], found: &[Measurement]) -> String {
         for variant in variants {
             let label = match variant {
                 Variant::Rounds(rounds) => format!("{}, {rounds} latent rounds", arm.name),
+                Variant::FlowSteps(1) => format!("{}, 1 step of the flow", arm.name),
+                Variant::FlowSteps(steps) => format!("{}, {steps} steps of the flow", arm.name),
                 Variant::Part(part) => format!("{}, {:.0} % of the training", arm.name, 100.0 * part),
                 _ => continue,
             };

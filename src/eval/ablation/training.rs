@@ -1,7 +1,7 @@
 //! One arm with one seed: trained in parts, measured after each.
 
-use super::arms::{Arm, Kind};
-use super::budget::{LATENT_ROUNDS, NOMINAL_SPEED, Sizes, TOKEN_ROUNDS, shares};
+use super::arms::Arm;
+use super::budget::{NOMINAL_SPEED, Sizes, shares};
 use super::sampling::{Draw, Tokens};
 use super::shared::Shared;
 use super::{AblationRequest, Measurement, Variant};
@@ -9,7 +9,7 @@ use crate::eval::measure::{SIDE, Set};
 use crate::eval::metrics::Picture;
 use crate::eval::sheet::contact_sheet;
 use crate::eval::{EvalError, save_picture, save_text};
-use crate::model::{Discon, Model};
+use crate::model::Model;
 use crate::train::continuous::{self, Continuous};
 use crate::train::params::ParamSet;
 use crate::train::prior::{self, Prior};
@@ -21,6 +21,9 @@ use std::path::Path;
 const PARTS: [f64; 2] = [0.25, 0.5];
 /// Latent rounds of the plot over rounds.
 const ROUNDS: [u32; 5] = [1, 2, 4, 8, 16];
+
+/// Steps of the flow of the rows over them.
+const FLOW_STEPS: [u32; 5] = [1, 2, 4, 8, 16];
 
 /// An arm in training.
 struct Run<'a> {
@@ -49,7 +52,7 @@ pub fn train_and_measure(
         return Ok(found);
     }
     let session = shared.session(arm, seed, &folder)?;
-    let rounds = Sizes { model: &session.model, table: &session.table }.rounds(arm, target(shared)?);
+    let rounds = Sizes { model: &session.model, table: &session.table }.rounds(arm, shared.texture_flops()?);
     let mut run = Run { request, shared, arm, seed, session, rounds };
     let found = run.all()?;
     let text = ron::ser::to_string_pretty(&(key, &found), ron::ser::PrettyConfig::default())
@@ -64,31 +67,27 @@ fn read(path: &Path, key: &str) -> Option<Vec<Measurement>> {
     (found == key).then_some(measured)
 }
 
-/// Operations of a texture of arm X.
-fn target(shared: &Shared) -> Result<f64, EvalError> {
-    let plain = &super::arms::arms()[0];
-    let (model, table) = Discon::declare(&plain.config(&shared.data.classes, 0))?;
-    Ok(Sizes { model: &model, table: &table }.texture(Kind::Both, [TOKEN_ROUNDS, LATENT_ROUNDS]))
-}
-
 impl Run<'_> {
     fn all(&mut self) -> Result<Vec<Measurement>, EvalError> {
         let mut found = Vec::new();
         let parts: &[f64] = if self.arm.over_training { &PARTS } else { &[] };
         for part in parts {
             let model = self.train(*part)?;
-            found.push(self.measure(&model, Variant::Part(*part), self.rounds, Tokens::Sampled)?);
+            found.push(self.measure(&model, Variant::Part(*part), Tokens::Sampled)?);
         }
         let model = self.train(1.0)?;
-        found.push(self.measure(&model, Variant::Whole, self.rounds, Tokens::Sampled)?);
+        found.push(self.measure(&model, Variant::Whole, Tokens::Sampled)?);
         let rounds: &[u32] = if self.arm.over_rounds { &ROUNDS } else { &[] };
-        for latent_rounds in rounds {
-            let variant = Variant::Rounds(*latent_rounds);
-            found.push(self.measure(&model, variant, [self.rounds[0], *latent_rounds], Tokens::Sampled)?);
+        for rounds in rounds {
+            found.push(self.measure(&model, Variant::Rounds(*rounds), Tokens::Sampled)?);
+        }
+        let steps: &[u32] = if self.arm.over_flow_steps { &FLOW_STEPS } else { &[] };
+        for steps in steps {
+            found.push(self.measure(&model, Variant::FlowSteps(*steps), Tokens::Sampled)?);
         }
         if self.arm.bounds {
-            found.push(self.measure(&model, Variant::TrueTokens, self.rounds, Tokens::True)?);
-            found.push(self.measure(&model, Variant::ShuffledTokens, self.rounds, Tokens::Shuffled)?);
+            found.push(self.measure(&model, Variant::TrueTokens, Tokens::True)?);
+            found.push(self.measure(&model, Variant::ShuffledTokens, Tokens::Shuffled)?);
         }
         Ok(found)
     }
@@ -138,13 +137,9 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn measure(
-        &self,
-        model: &Model,
-        variant: Variant,
-        rounds: [u32; 2],
-        tokens: Tokens,
-    ) -> Result<Measurement, EvalError> {
+    fn measure(&self, model: &Model, variant: Variant, tokens: Tokens) -> Result<Measurement, EvalError> {
+        let rounds = if let Variant::Rounds(latents) = variant { [self.rounds[0], latents] } else { self.rounds };
+        let flow_steps = if let Variant::FlowSteps(steps) = variant { steps } else { self.arm.flow_steps() };
         let book = self.shared.book(self.arm)?;
         let draw = Draw {
             arm: self.arm,
@@ -152,6 +147,7 @@ impl Run<'_> {
             book,
             data: &self.shared.data,
             rounds,
+            flow_steps,
             count: self.request.count,
             seed: self.seed,
         };
@@ -170,7 +166,7 @@ impl Run<'_> {
             rounds,
             parameters: self.parameters(),
             training_gigaflops: share * 60.0 * self.request.minutes * NOMINAL_SPEED / 1e9,
-            texture_gigaflops: self.sizes().texture(self.arm.kind, rounds) / 1e9,
+            texture_gigaflops: self.sizes().texture(self.arm, rounds, flow_steps) / 1e9,
             numbers: self.shared.reference.measure(&set, None),
         })
     }
