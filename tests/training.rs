@@ -7,17 +7,13 @@ use bevy_discon::model::{
     Weights, Wrap,
 };
 use bevy_discon::reference::CpuOps;
-use bevy_discon::train::batches::{SMALL_BATCH, Source, Split};
-use bevy_discon::train::corruption::Corruption;
+use bevy_discon::train::batches::{Source, Split};
 use bevy_discon::train::dataset::DataOptions;
-use bevy_discon::train::device::TrainingDevice;
-use bevy_discon::train::head_loss::HeadLoss;
 use bevy_discon::train::ops::TrainOps;
 use bevy_discon::train::params::{AdamW, ParamSet};
 use bevy_discon::train::rng::Rng;
-use bevy_discon::train::run::{Options, PRIOR_SHARE, RATE, Session, run};
+use bevy_discon::train::run::{Options, Session, run};
 use bevy_discon::train::texture_loss::TextureLossOptions;
-use bevy_discon::train::tokenizer_recipe::TokenizerRecipe;
 use bevy_discon::train::workers::{gradients, values};
 use bevy_discon::train::{continuous, decoder, latents, prior, tokenizer};
 use burn::tensor::{Device, Tensor};
@@ -229,28 +225,17 @@ fn pictures(folder: &Path) {
 }
 
 fn options(folder: &Path, steps: u64) -> Options {
+    let data = DataOptions { folder: folder.join("data"), classes: vec![], min_class_images: 8, threads: 2 };
+    let config = ModelConfig { styles: 0, ..ModelConfig::tiny(&["none"]) };
     Options {
-        data: DataOptions { folder: folder.join("data"), classes: vec![], min_class_images: 8, threads: 2 },
-        config: ModelConfig { styles: 0, ..ModelConfig::tiny(&["none"]) },
-        out: folder.join("out"),
         seconds: 60.0,
         tokenizer_share: 1.0 / 6.0,
         decoder_share: 1.0 / 6.0,
-        prior_share: PRIOR_SHARE,
-        tokenizer: None,
-        start: None,
         seed: 5,
-        threads: 2,
-        device: TrainingDevice::Cpu,
-        batch: SMALL_BATCH.0,
         seconds_per_step: Some(1.0),
         stop_after: Some(steps),
-        corruption: Corruption::default(),
-        rate: RATE,
         texture_loss: TextureLossOptions { from: 0.1, textures: 6, ..TextureLossOptions::default() },
-        head_loss: HeadLoss::default(),
-        tokenizer_recipe: TokenizerRecipe::default(),
-        token_pairs: None,
+        ..Options::new(data, config, folder.join("out"))
     }
 }
 

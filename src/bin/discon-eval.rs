@@ -1,7 +1,8 @@
-//! Measures a model folder, or repeats the ablation of the model's parts at tiny scale.
+//! Measures a model folder, or repeats the ablation of the model's parts or the comparison of tokenizers at tiny scale.
 
 use bevy_discon::eval::ablation::{self, AblationRequest};
 use bevy_discon::eval::evaluation::{self, Request};
+use bevy_discon::eval::tokenizers::{self, TokenizersRequest};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,6 +21,8 @@ struct Arguments {
 enum Command {
     /// Trains and measures variants of the model at equal cost; writes a table and two plots.
     Ablation(Ablation),
+    /// Trains and measures encoders and decoders at an equal number of crops; writes tables and a sheet.
+    Tokenizers(Tokenizers),
 }
 
 #[derive(Args)]
@@ -72,6 +75,22 @@ struct Ablation {
     tokenizer: Option<PathBuf>,
 }
 
+#[derive(Args)]
+struct Tokenizers {
+    /// Folder with one subfolder of pictures per class.
+    #[arg(long)]
+    data: PathBuf,
+    /// Folder for all models, tables and pictures; an interrupted run goes on in it.
+    #[arg(long)]
+    output: PathBuf,
+    /// Steps of 16 crops of 64x64 pixels for each.
+    #[arg(long, default_value_t = 3200)]
+    steps: u64,
+    /// Only these classes.
+    #[arg(long, value_delimiter = ',')]
+    classes: Vec<String>,
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match (arguments.command, arguments.evaluate) {
@@ -86,11 +105,16 @@ fn main() -> ExitCode {
             arms: options.arms,
             tokenizer: options.tokenizer,
         }),
+        (Some(Command::Tokenizers(Tokenizers { data, output, steps, classes })), _) => {
+            tokenizers::run(&TokenizersRequest { data, output, steps, classes })
+        }
         (None, Some(Evaluate { model, data, output, count, size })) => {
             evaluation::evaluate(&Request { model, data, output, count, size })
         }
         (None, None) => {
-            eprintln!("discon-eval: expected --data and --output, or the command `ablation`; see --help");
+            eprintln!(
+                "discon-eval: expected --data and --output, or the command `ablation` or `tokenizers`; see --help"
+            );
             return ExitCode::from(2);
         }
     };

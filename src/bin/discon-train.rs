@@ -2,13 +2,10 @@
 
 use bevy_discon::model::ModelConfig;
 use bevy_discon::train::batches::SMALL_BATCH;
-use bevy_discon::train::corruption::Corruption;
 use bevy_discon::train::dataset::DataOptions;
 use bevy_discon::train::device::TrainingDevice;
-use bevy_discon::train::head_loss::HeadLoss;
 use bevy_discon::train::run::{DECODER_SHARE, Options, PRIOR_SHARE, RATE, run};
 use bevy_discon::train::texture_loss::TextureLossOptions;
-use bevy_discon::train::tokenizer_recipe::TokenizerRecipe;
 use clap::{Parser, ValueEnum};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -123,15 +120,9 @@ impl Arguments {
         config.styles = 0;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = if self.threads == 0 { cores } else { self.threads };
+        let data =
+            DataOptions { folder: self.data, classes: self.classes, min_class_images: self.min_class_images, threads };
         Ok(Options {
-            config,
-            data: DataOptions {
-                folder: self.data,
-                classes: self.classes,
-                min_class_images: self.min_class_images,
-                threads,
-            },
-            out: self.out,
             seconds: self.minutes * 60.0,
             tokenizer_share: self.tokenizer_share,
             decoder_share,
@@ -139,21 +130,15 @@ impl Arguments {
             tokenizer: self.tokenizer,
             start: self.start,
             seed: self.seed,
-            threads,
             device: self.device,
             batch: self.batch,
-            seconds_per_step: None,
-            stop_after: None,
-            corruption: Corruption::default(),
             rate: self.rate,
             texture_loss: TextureLossOptions {
                 share: self.texture_share,
                 from: self.texture_from,
                 ..TextureLossOptions::default()
             },
-            head_loss: HeadLoss::default(),
-            tokenizer_recipe: TokenizerRecipe::default(),
-            token_pairs: None,
+            ..Options::new(data, config, self.out)
         })
     }
 }

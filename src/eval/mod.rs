@@ -18,6 +18,7 @@ pub mod plot;
 pub mod real;
 pub mod report;
 pub mod sheet;
+pub mod tokenizers;
 pub mod wasserstein;
 
 use self::metrics::Picture;

@@ -1,13 +1,17 @@
 //! The codebook: centres of style-relative latents, and the tokens that they give.
 
+use super::TrainError;
 use super::images::Flip;
 use super::kmeans::{assign, k_means};
 use super::latents::{Latents, TokenGrid, decode};
 use super::losses::psnr;
+use super::options::Options;
 use super::rng::Rng;
 use super::run::Session;
-use crate::model::{Grid, TOKEN_PIXELS, Wrap};
+use crate::model::{Codes, Grid, TOKEN_PIXELS, Wrap};
 use crate::reference::rows::embed;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 /// How strongly the visibility of a channel counts for tokens: 0 is "all equal", 1 "as pixels do".
 const IMPORTANCE_POWER: f32 = 1.2;
@@ -65,6 +69,31 @@ pub fn build_codebook(session: &mut Session, latents: &mut Latents) -> f32 {
     let entropy: f64 =
         counts.iter().filter(|count| **count > 0.0).map(|count| -count / total * (count / total).ln()).sum();
     entropy.exp() as f32
+}
+
+/// A session with the weights of `base` and a codebook of other `codes` on its latents: the session, the latents with their
+/// new tokens, and the perplexity of those.
+///
+/// # Errors
+/// Codes that no model can have, or a folder `out` that cannot be used.
+pub fn with_codes(
+    base: &Session,
+    latents: &Latents,
+    codes: Codes,
+    out: PathBuf,
+) -> Result<(Session, Latents, f32), TrainError> {
+    let mut config = base.model.config.clone();
+    (config.tokenizer.codebook_size, config.tokenizer.second_codes) = (codes.first, codes.second);
+    let mut session = Session::with_data(Options { config, out, ..base.options.clone() }, Arc::clone(&base.data))?;
+    for (id, spec) in base.table.iter().filter(|(_, spec)| !spec.name.starts_with("codebook.")) {
+        // Tables of tokens have other sizes; they belong to networks that are not trained yet.
+        if let Some(own) = session.table.find(&spec.name).filter(|own| session.weights.get(*own).len() == spec.len()) {
+            session.weights.get_mut(own).copy_from_slice(base.weights.get(id));
+        }
+    }
+    let mut latents = latents.clone();
+    let perplexity = build_codebook(&mut session, &mut latents);
+    Ok((session, latents, perplexity))
 }
 
 /// Rows of training pictures, drawn as often as the generators will see them.

@@ -22,6 +22,7 @@ pub mod local_start;
 pub mod losses;
 pub mod metrics;
 pub mod ops;
+pub mod options;
 mod other_model;
 pub mod pace;
 pub mod pairs;

@@ -7,16 +7,12 @@ use crate::eval::measure::Reference;
 use crate::eval::{EvalError, progress_bar};
 use crate::model::{Codes, Discon, Model, ParamTable, Weights};
 use crate::reference::rows::embed;
-use crate::train::batches::SMALL_BATCH;
 use crate::train::dataset::{DataOptions, Dataset};
-use crate::train::device::TrainingDevice;
-use crate::train::head_loss::HeadLoss;
 use crate::train::latents::Latents;
-use crate::train::run::{Options, PRIOR_SHARE, RATE, Session};
+use crate::train::run::{Options, Session};
 use crate::train::texture_loss::TextureLossOptions;
-use crate::train::tokenizer_recipe::TokenizerRecipe;
 use crate::train::workers::Workers;
-use crate::train::{TrainError, codebook, corruption::Corruption, latents, tokenizer as tokenizer_stage};
+use crate::train::{TrainError, codebook, latents, tokenizer as tokenizer_stage};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -70,7 +66,7 @@ impl Shared {
             bar.set_position(done as u64);
         })?);
         bar.finish_and_clear();
-        let (mut base, latents) = train_tokenizer(request, options, &data, workers)?;
+        let (mut base, latents) = train_tokenizer(request, options, &data)?;
         let first = Book::of(&base, latents);
         let mut books = HashMap::new();
         for arm in arms.iter().filter(|arm| arm.token_codes() != first.codes) {
@@ -172,36 +168,21 @@ fn train_tokenizer(
     request: &AblationRequest,
     data_options: DataOptions,
     data: &Arc<Dataset>,
-    workers: &Workers,
 ) -> Result<(Session, Latents), EvalError> {
     let seconds = 60.0 * request.tokenizer_minutes;
     let sizes = match &request.tokenizer {
         Some(folder) => Model::load(folder)?.discon.config.tokenizer.clone(),
         None => tokenizer(LATENT_WIDTH),
     };
+    let config = arms()[0].config(&data.classes, 0, &sizes);
     let options = Options {
-        data: data_options,
-        config: arms()[0].config(&data.classes, 0, &sizes),
-        out: request.output.join("shared"),
         seconds,
         tokenizer_share: 1.0,
         decoder_share: 0.0,
-        prior_share: PRIOR_SHARE,
         tokenizer: request.tokenizer.clone(),
-        start: None,
-        seed: 1,
-        threads: workers.count(),
-        device: TrainingDevice::Cpu,
-        batch: SMALL_BATCH.0,
-        seconds_per_step: None,
-        stop_after: None,
-        corruption: Corruption::default(),
-        rate: RATE,
         // Arms differ in what they are conditioned on, and none gets a texture loss.
         texture_loss: TextureLossOptions { share: 0.0, ..TextureLossOptions::default() },
-        head_loss: HeadLoss::default(),
-        tokenizer_recipe: TokenizerRecipe::default(),
-        token_pairs: None,
+        ..Options::new(data_options, config, request.output.join("shared"))
     };
     let mut session = Session::with_data(options, Arc::clone(data))?;
     if request.tokenizer.is_none() {
@@ -214,12 +195,8 @@ fn train_tokenizer(
 /// The codebook of an arm with other codes, on the same latents.
 fn other_codes(request: &AblationRequest, base: &Session, first: &Book, arm: &Arm) -> Result<Book, TrainError> {
     let codes = arm.token_codes();
-    let mut config = arm.config(&base.data.classes, base.model.config.styles, &base.model.config.tokenizer);
-    (config.tokenizer.codebook_size, config.tokenizer.second_codes) = (codes.first, codes.second);
     let out = request.output.join(format!("shared/codes-{}-{}", codes.first, codes.second));
-    let mut session = Session::with_data(Options { config, out, ..base.options.clone() }, Arc::clone(&base.data))?;
-    let mut latents = first.latents.clone();
-    let perplexity = codebook::build_codebook(&mut session, &mut latents);
+    let (session, latents, perplexity) = codebook::with_codes(base, &first.latents, codes, out)?;
     eprintln!("codebook of {} and {}: perplexity {perplexity:.0}", codes.first, codes.second);
     Ok(Book::of(&session, latents))
 }
