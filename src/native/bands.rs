@@ -47,23 +47,29 @@ pub fn bands(layout: &AttentionLayout) -> Arc<Vec<Band>> {
 
 fn make(layout: &AttentionLayout) -> Vec<Band> {
     let (height, width) = (layout.grid.height, layout.grid.width);
-    if BAND_ROWS + 2 * layout.window >= height {
-        return vec![band(layout, 0..height, vec![0..height], None)];
-    }
     let mut bands: Vec<Band> = Vec::new();
     for first in (0..height).step_by(BAND_ROWS) {
         let rows = first..(first + BAND_ROWS).min(height);
         // On a torus all bands of a size see the same.
-        let same = bands.first().filter(|band| layout.grid.wrap.y && band.queries.len() == rows.len() * width);
+        let moves = layout.grid.wrap.y && !sees_all(layout);
+        let same = bands.first().filter(|band| moves && band.queries.len() == rows.len() * width);
         let columns = same.map(|band| band.columns.clone());
         bands.push(band(layout, rows.clone(), rows_in_sight(layout, &rows), columns));
     }
     bands
 }
 
+/// Whether a band sees all rows, in their order.
+fn sees_all(layout: &AttentionLayout) -> bool {
+    BAND_ROWS + 2 * layout.window >= layout.grid.height
+}
+
 /// Rows that any of `rows` sees, from the first on.
 fn rows_in_sight(layout: &AttentionLayout, rows: &Range<usize>) -> Vec<Range<usize>> {
     let (height, window) = (layout.grid.height, layout.window);
+    if sees_all(layout) {
+        return vec![0..height];
+    }
     if !layout.grid.wrap.y {
         return vec![rows.start.saturating_sub(window)..(rows.end + window).min(height)];
     }

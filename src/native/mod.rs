@@ -1,4 +1,4 @@
-//! The fast CPU path: the reference executor with its two expensive loops replaced by the `gemm` crate on all cores.
+//! The fast CPU path: the reference executor with its expensive loops replaced by the `gemm` crate, in bands on all cores.
 //!
 //! For build servers without a GPU, for tests, and for games on machines whose adapter cannot run the kernels.
 //! Same plan, same tokens; pixels differ from the plain reference by the rounding of sums in another order.
@@ -12,7 +12,7 @@ use crate::reference::{CpuOps, GeneratedTexture, Loops};
 use crate::sampling::{LatentState, Plan, run_step};
 
 /// The tuned loops.
-pub const LOOPS: Loops = Loops { product: product::product, attention: attention::attention };
+pub const LOOPS: Loops = Loops { bands: product::bands, product: product::product, attention: attention::attention };
 
 /// Runs the plan of a batch on all cores. Not faster than one texture after the other, which fill them too.
 pub fn generate_batch(model: &Model, plan: &Plan) -> Vec<GeneratedTexture> {

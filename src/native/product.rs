@@ -1,4 +1,7 @@
-//! Matrix products on the `gemm` crate.
+//! Matrix products on the `gemm` crate, each on one thread: results are cut into bands that run side by side, so that all that
+//! is done to a band, not its product alone, is spread over the cores and finds its numbers near.
+
+use rayon::prelude::*;
 
 /// `y += x w`: x `(rows, inputs)`, w `(inputs, outputs)`, y `(rows, outputs)`; the tuned form of
 /// [`crate::reference::linear::product`].
@@ -12,6 +15,11 @@ pub fn product(x: &[f32], w: &[f32], inputs: usize, outputs: usize, y: &mut [f32
         outputs,
         1.0,
     );
+}
+
+/// Bands on all cores; the tuned form of [`crate::reference::linear::bands`].
+pub fn bands(values: &mut [f32], size: usize, work: &(dyn Fn(usize, &mut [f32]) + Sync)) {
+    values.par_chunks_mut(size).enumerate().for_each(|(number, piece)| work(number, piece));
 }
 
 /// A read-only matrix inside a slice.
@@ -65,7 +73,7 @@ pub(super) fn strided_product(a: Matrix, b: Matrix, shape: [usize; 3], y: &mut [
             false,
             false,
             false,
-            gemm::Parallelism::Rayon(0),
+            gemm::Parallelism::None,
         );
     }
 }

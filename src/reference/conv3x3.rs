@@ -1,35 +1,47 @@
 //! CPU twin of `shaders/conv3x3.wgsl`.
 
-use super::Product;
-use super::linear::linear;
-use crate::model::{Activation, Grid};
+use super::linear::{Ending, in_bands};
+use super::{Loops, buffers};
+use crate::model::Grid;
 
 /// 3x3 convolution with the border rule of `grid`; weight `(9 * inputs, outputs)`, rows ordered (ky, kx, input);
-/// `parts` as in [`linear`].
-#[expect(clippy::too_many_arguments, reason = "one argument per term of the formula")]
+/// `parts` as in [`super::linear::linear`].
 pub fn conv3x3(
-    product: Product,
+    loops: &Loops,
     parts: usize,
     x: &[f32],
     weight: &[f32],
-    bias: Option<&[f32]>,
     outputs: usize,
     grid: Grid,
-    activation: Activation,
-    residual: Option<&[f32]>,
+    ending: Ending,
 ) -> Vec<f32> {
     let inputs = weight.len() / outputs / 9;
-    let mut patches = Vec::with_capacity(9 * x.len());
-    for item in 0..grid.items {
-        for y in 0..grid.height as isize {
-            for x_at in 0..grid.width as isize {
-                for tap in 0..9 {
-                    let (ny, nx) = grid.resolve(y + tap / 3 - 1, x_at + tap % 3 - 1);
-                    let row = (item * grid.height + ny) * grid.width + nx;
-                    patches.extend_from_slice(&x[row * inputs..(row + 1) * inputs]);
-                }
-            }
+    in_bands(loops, parts, grid.rows(), outputs, ending, &|first, y| {
+        let rows = y.len() / outputs;
+        // Only the patches of a band, so that they are still near when the product reads them.
+        let mut patches = buffers::empty(9 * inputs * rows);
+        (first..first + rows).for_each(|row| push_patch(x, inputs, grid, row, &mut patches));
+        (loops.product)(&patches, weight, 9 * inputs, outputs, y);
+        buffers::give(patches);
+    })
+}
+
+/// The nine neighbours of a row.
+fn push_patch(x: &[f32], inputs: usize, grid: Grid, row: usize, patches: &mut Vec<f32>) {
+    let (item, position) = (row / grid.positions(), row % grid.positions());
+    let (at_y, at_x) = (position / grid.width, position % grid.width);
+    let row_of = |(y, x): (usize, usize)| (item * grid.height + y) * grid.width + x;
+    for dy in -1..=1 {
+        let y = at_y as isize + dy;
+        if (1..grid.width.max(1) - 1).contains(&at_x) {
+            // Three neighbours that lie side by side.
+            let start = row_of(grid.resolve(y, at_x as isize)) - 1;
+            patches.extend_from_slice(&x[start * inputs..(start + 3) * inputs]);
+            continue;
+        }
+        for dx in -1..=1 {
+            let start = row_of(grid.resolve(y, at_x as isize + dx));
+            patches.extend_from_slice(&x[start * inputs..(start + 1) * inputs]);
         }
     }
-    linear(product, parts, &patches, weight, bias, outputs, activation, residual)
 }

@@ -1,7 +1,11 @@
 //! CPU twin of `shaders/linear.wgsl`.
 
-use super::Product;
+use super::{Loops, buffers};
 use crate::model::Activation;
+
+/// Rows of a result that are computed together: enough that a product is worth its start, few enough that the smallest
+/// textures have bands for several cores.
+const BAND_ROWS: usize = 64;
 
 /// `y += x w`: x `(rows, inputs)`, w `(inputs, outputs)`, y `(rows, outputs)`.
 pub fn product(x: &[f32], w: &[f32], inputs: usize, outputs: usize, y: &mut [f32]) {
@@ -15,32 +19,60 @@ pub fn product(x: &[f32], w: &[f32], inputs: usize, outputs: usize, y: &mut [f32
     }
 }
 
+/// Calls `work` with pieces of `size` values and their number, one after the other.
+pub fn bands(values: &mut [f32], size: usize, work: &(dyn Fn(usize, &mut [f32]) + Sync)) {
+    values.chunks_mut(size).enumerate().for_each(|(number, piece)| work(number, piece));
+}
+
+/// What a product ends with.
+#[derive(Clone, Copy, Debug)]
+pub struct Ending<'a> {
+    /// Added to each row.
+    pub bias: Option<&'a [f32]>,
+    /// Then applied.
+    pub activation: Activation,
+    /// Then added: as large as the result.
+    pub residual: Option<&'a [f32]>,
+}
+
 /// `activation(x W + b) + residual`: x `(rows, inputs)`, weight `(inputs, outputs)`.
 ///
-/// The product is taken of `parts` equal groups of rows, one after the other: a tuned one may round by their number.
-#[expect(clippy::too_many_arguments, reason = "one argument per term of the formula")]
-pub fn linear(
-    product: Product,
-    parts: usize,
-    x: &[f32],
-    weight: &[f32],
-    bias: Option<&[f32]>,
-    outputs: usize,
-    activation: Activation,
-    residual: Option<&[f32]>,
-) -> Vec<f32> {
+/// Rows are `parts` equal groups whose bands do not mix: a tuned product may round by its number of rows.
+pub fn linear(loops: &Loops, parts: usize, x: &[f32], weight: &[f32], outputs: usize, ending: Ending) -> Vec<f32> {
     let inputs = weight.len() / outputs;
-    let rows = x.len() / inputs;
-    let mut y = match bias {
-        Some(bias) => bias.repeat(rows),
-        None => vec![0.0; rows * outputs],
-    };
-    let rows = rows.div_ceil(parts).max(1);
-    for (x, y) in x.chunks(rows * inputs).zip(y.chunks_mut(rows * outputs)) {
-        product(x, weight, inputs, outputs, y);
-    }
-    for (index, sum) in y.iter_mut().enumerate() {
-        *sum = activate(*sum, activation) + residual.map_or(0.0, |residual| residual[index]);
+    in_bands(loops, parts, x.len() / inputs, outputs, ending, &|first, y| {
+        let rows = y.len() / outputs;
+        (loops.product)(&x[first * inputs..][..rows * inputs], weight, inputs, outputs, y);
+    })
+}
+
+/// Makes `rows` rows of a result band by band; `add` adds the product for the rows from a number on.
+pub fn in_bands(
+    loops: &Loops,
+    parts: usize,
+    rows: usize,
+    outputs: usize,
+    ending: Ending,
+    add: &(dyn Fn(usize, &mut [f32]) + Sync),
+) -> Vec<f32> {
+    let Ending { bias, activation, residual } = ending;
+    let mut y = buffers::zeros(rows * outputs);
+    let part_rows = rows.div_ceil(parts).max(1);
+    for (part, values) in y.chunks_mut(part_rows * outputs).enumerate() {
+        (loops.bands)(values, BAND_ROWS * outputs, &|band, y| {
+            if let Some(bias) = bias {
+                y.chunks_exact_mut(outputs).for_each(|row| row.copy_from_slice(bias));
+            }
+            let first = part * part_rows + band * BAND_ROWS;
+            add(first, y);
+            match residual {
+                None => y.iter_mut().for_each(|sum| *sum = activate(*sum, activation)),
+                Some(residual) => {
+                    let residual = &residual[first * outputs..];
+                    y.iter_mut().zip(residual).for_each(|(sum, more)| *sum = activate(*sum, activation) + more);
+                }
+            }
+        });
     }
     y
 }

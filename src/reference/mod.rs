@@ -5,6 +5,7 @@
 
 pub mod attention;
 pub mod borders;
+pub mod buffers;
 pub mod conv3x3;
 pub mod denormalise;
 pub mod gated_add;
@@ -22,6 +23,7 @@ mod texture;
 use crate::model::layers::{Conv, Linear, Norm};
 use crate::model::{Activation, AttentionLayout, Codes, Grid, Model, Ops, ParamId};
 use crate::sampling::{ItemInputs, JobInputs, LatentState, Plan, run_step};
+use linear::Ending;
 use std::rc::Rc;
 
 pub use pages::CpuPages;
@@ -45,12 +47,25 @@ impl CpuTensor {
     }
 }
 
+impl Drop for CpuTensor {
+    fn drop(&mut self) {
+        if let Some(values) = Rc::get_mut(&mut self.values) {
+            buffers::give(std::mem::take(values));
+        }
+    }
+}
+
 /// `y += x w`, see [`linear::product`].
 pub type Product = fn(x: &[f32], w: &[f32], inputs: usize, outputs: usize, y: &mut [f32]);
+
+/// Cuts a result into bands, see [`linear::bands`].
+pub type Bands = fn(values: &mut [f32], size: usize, work: &(dyn Fn(usize, &mut [f32]) + Sync));
 
 /// The loops that take nearly all of the time, replaceable by tuned ones.
 #[derive(Clone, Copy, Debug)]
 pub struct Loops {
+    /// Calls its last argument with pieces of its first, see [`linear::bands`]; in any order, or side by side.
+    pub bands: Bands,
     /// Matrix product.
     pub product: Product,
     /// Attention, see [`attention::attention`].
@@ -59,7 +74,7 @@ pub struct Loops {
 
 impl Loops {
     /// Plain loops.
-    pub const PLAIN: Self = Self { product: linear::product, attention: attention::attention };
+    pub const PLAIN: Self = Self { bands: linear::bands, product: linear::product, attention: attention::attention };
 }
 
 /// Runs operations at once, and keeps the state of one job.
@@ -78,6 +93,8 @@ pub struct CpuOps<'a> {
     pub taps: Vec<(String, CpuTensor)>,
     record_taps: bool,
     loops: Loops,
+    /// Frees the buffers of results when the job ends.
+    _buffers: buffers::Guard,
 }
 
 impl<'a> CpuOps<'a> {
@@ -93,6 +110,7 @@ impl<'a> CpuOps<'a> {
             taps: Vec::new(),
             record_taps: false,
             loops: Loops::PLAIN,
+            _buffers: buffers::Guard,
         }
     }
 
@@ -205,9 +223,9 @@ impl Ops for CpuOps<'_> {
         residual: Option<&CpuTensor>,
     ) -> CpuTensor {
         let (weight, bias) = self.linear_parameters(linear);
-        let residual = residual.map(|residual| residual.values.as_slice());
-        let (product, parts) = (self.loops.product, self.parts(x.shape[0]));
-        let y = linear::linear(product, parts, &x.values, weight, bias, linear.outputs, activation, residual);
+        let ending = Ending { bias, activation, residual: residual.map(|residual| residual.values.as_slice()) };
+        let parts = self.parts(x.shape[0]);
+        let y = linear::linear(&self.loops, parts, &x.values, weight, linear.outputs, ending);
         CpuTensor::new(y, linear.outputs)
     }
 
@@ -220,9 +238,9 @@ impl Ops for CpuOps<'_> {
         residual: Option<&CpuTensor>,
     ) -> CpuTensor {
         let (weight, bias) = self.linear_parameters(&conv.linear);
-        let residual = residual.map(|residual| residual.values.as_slice());
-        let (product, parts) = (self.loops.product, self.parts(x.shape[0]));
-        let y = conv3x3::conv3x3(product, parts, &x.values, weight, bias, conv.outputs, grid, activation, residual);
+        let ending = Ending { bias, activation, residual: residual.map(|residual| residual.values.as_slice()) };
+        let parts = self.parts(x.shape[0]);
+        let y = conv3x3::conv3x3(&self.loops, parts, &x.values, weight, conv.outputs, grid, ending);
         CpuTensor::new(y, conv.outputs)
     }
 

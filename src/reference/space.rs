@@ -1,34 +1,32 @@
 //! CPU twins of `shaders/depth_to_space.wgsl` and `shaders/space_to_depth.wgsl`.
 
+use super::buffers;
 use crate::model::Grid;
 
 /// `(grid.rows(), factor^2 C) -> (finer rows, C)`, columns ordered (dy, dx, channel).
 pub fn depth_to_space(x: &[f32], grid: Grid, factor: usize) -> Vec<f32> {
-    let mut y = vec![0.0; x.len()];
-    move_blocks(x.len() / grid.rows(), grid, factor, |coarse, fine| y[fine] = x[coarse]);
+    let mut y = buffers::zeros(x.len());
+    let width = x.len() / grid.rows() / factor;
+    lines(width, grid, factor, |coarse, fine| y[fine..fine + width].copy_from_slice(&x[coarse..coarse + width]));
     y
 }
 
 /// The inverse; `grid` is the fine one.
 pub fn space_to_depth(x: &[f32], grid: Grid, factor: usize) -> Vec<f32> {
-    let mut y = vec![0.0; x.len()];
-    let coarse_grid = grid.coarser(factor);
-    move_blocks(x.len() / coarse_grid.rows(), coarse_grid, factor, |coarse, fine| y[coarse] = x[fine]);
+    let mut y = buffers::zeros(x.len());
+    let grid = grid.coarser(factor);
+    let width = x.len() / grid.rows() / factor;
+    lines(width, grid, factor, |coarse, fine| y[coarse..coarse + width].copy_from_slice(&x[fine..fine + width]));
     y
 }
 
-/// Calls `pair` with the index of every value in the coarse and in the fine layout.
-fn move_blocks(width: usize, grid: Grid, factor: usize, mut pair: impl FnMut(usize, usize)) {
-    let channels = width / (factor * factor);
-    let fine = grid.finer(factor);
+/// Calls `pair` with where each line of each block begins in the coarse and in the fine layout; `width` is the number of values
+/// in a line, which lie together in both.
+fn lines(width: usize, grid: Grid, factor: usize, mut pair: impl FnMut(usize, usize)) {
     for row in 0..grid.rows() {
-        let (item, y, x) =
-            (row / grid.positions(), row % grid.positions() / grid.width, row % grid.positions() % grid.width);
-        for column in 0..width {
-            let (block, channel) = (column / channels, column % channels);
-            let (fine_y, fine_x) = (y * factor + block / factor, x * factor + block % factor);
-            let fine_row = (item * fine.height + fine_y) * fine.width + fine_x;
-            pair(row * width + column, fine_row * channels + channel);
+        let (above, x) = (row / grid.width, row % grid.width);
+        for line in 0..factor {
+            pair((row * factor + line) * width, ((above * factor + line) * grid.width + x) * width);
         }
     }
 }
