@@ -173,7 +173,7 @@ fn hundreds_of_requests_end_in_one_message_each_and_memory_stays() {
     soak(500);
 }
 
-/// `cargo test --features train,eval,cli,material,editor --test plugin -- --ignored --nocapture ten_thousand`
+/// `cargo test --features $(<.ci/features) --test plugin -- --ignored --nocapture ten_thousand`
 #[test]
 #[ignore = "takes ten minutes"]
 fn ten_thousand_requests_end_in_one_message_each_and_memory_stays() {
