@@ -35,6 +35,7 @@ mod store;
 mod surface;
 mod systems;
 mod target;
+mod types;
 
 pub(crate) use assets::register as register_assets;
 pub use assets::{RecipeImageLoader, RecipeLoader};
