@@ -6,8 +6,10 @@
 //! ```text
 //! cargo install cargo-fuzz
 //! cargo test --test fuzzed -- --ignored          # writes sound files to start from
-//! RUSTUP_TOOLCHAIN=nightly cargo fuzz run --fuzz-dir tests/fuzz weights -- -max_total_time=300 -max_len=65536
+//! RUSTUP_TOOLCHAIN=nightly cargo fuzz run --fuzz-dir tests/fuzz weights -- -max_total_time=300 -max_len=524288
 //! ```
+//!
+//! A sound weight file has 330 kB: a smaller `-max_len` cuts it off, and nothing behind its header is reached.
 //!
 //! Targets: `weights`, `config`, `recipe_text`, `recipe_bytes`, `cache_entry`.
 
