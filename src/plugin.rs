@@ -47,9 +47,9 @@ pub struct DisconPlugin {
     pub model: ModelSource,
     /// Settings at the start; later in the resource [`DisconSettings`].
     pub settings: DisconSettings,
-    /// The only recipes that this program may make; every other one fails with
-    /// [`GenerationError::NotCurated`](crate::request::GenerationError::NotCurated), also if its picture is in the disk
-    /// cache. `discon-bake curate` writes such lists. Default none: every recipe may be made.
+    /// The only recipes that this program may make, those of endless surfaces and Wang tiles included; every other one fails
+    /// with [`GenerationError::NotCurated`](crate::request::GenerationError::NotCurated), also if its picture is in the
+    /// disk cache. `discon-bake curate` writes such lists. Default none: every recipe may be made.
     ///
     /// ```no_run
     /// # use bevy_discon::prelude::*;

@@ -1,5 +1,6 @@
 //! Are tokens conditions, not decoration? With the bundled model: other tokens change the structure; other
 //! noise in stage 2 keeps the structure and changes the detail.
+#![cfg(feature = "eval")]
 
 use bevy_discon::eval::metrics::{Picture, correlation};
 use bevy_discon::eval::picture;

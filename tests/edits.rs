@@ -1,5 +1,6 @@
 //! Do edits, variations and blends change what they should, and nothing else? Seams are measured with the bundled
 //! model.
+#![cfg(feature = "eval")]
 
 mod common;
 

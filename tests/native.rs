@@ -1,4 +1,5 @@
 //! Is the fast CPU path the reference? Same tokens, pixels equal up to rounding.
+#![cfg(feature = "native")]
 
 use bevy_discon::model::{Fusion, Model, ModelConfig, Role};
 use bevy_discon::sampling::{Recipe, Tiling, plan};

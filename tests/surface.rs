@@ -1,5 +1,6 @@
 //! Does an endless surface depend on its coordinates alone, and fit at the borders of cells? Is an example picture found
 //! again in its recipe?
+#![cfg(feature = "eval")]
 
 mod common;
 

@@ -1,6 +1,8 @@
 //! Which recipes there are.
 
 use super::BakeError;
+use crate::sampling::recipe_file::recipe_name;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// A recipe file and the name of its texture.
@@ -13,9 +15,6 @@ pub struct RecipeFile {
     /// Another file with the same name: neither can be baked.
     pub same_name: Option<PathBuf>,
 }
-
-/// Extensions of recipe files.
-const EXTENSIONS: [&str; 2] = [".discon.ron", ".discon"];
 
 /// Lists recipe files, and those in folders and the folders inside them, in the order of their names. Links to folders
 /// are not followed.
@@ -68,7 +67,27 @@ fn list_folder(folder: &Path, prefix: &str, found: &mut Vec<RecipeFile>) -> Resu
 /// A file whose name is that of a recipe.
 fn recipe_file(path: &Path, prefix: &str) -> Option<RecipeFile> {
     let file = path.file_name()?.to_string_lossy();
-    let stem = EXTENSIONS.iter().find_map(|extension| file.strip_suffix(extension))?;
-    let name = format!("{prefix}{stem}");
-    (!stem.is_empty()).then(|| RecipeFile { name, path: path.into(), same_name: None })
+    let name = format!("{prefix}{}", recipe_name(&file)?);
+    Some(RecipeFile { name, path: path.into(), same_name: None })
+}
+
+/// Which recipes would write which file: maps of one may have the name of another, as `wall_normal` beside `wall`.
+pub(super) struct Writers<'a>(BTreeMap<String, Vec<&'a Path>>);
+
+impl<'a> Writers<'a> {
+    /// The writers of all files; `outputs` names those of a recipe.
+    pub fn new(recipes: &'a [RecipeFile], outputs: impl Fn(&RecipeFile) -> Vec<String>) -> Self {
+        let mut writers: BTreeMap<String, Vec<&Path>> = BTreeMap::new();
+        for recipe in recipes {
+            for name in outputs(recipe) {
+                writers.entry(name).or_default().push(&recipe.path);
+            }
+        }
+        Self(writers)
+    }
+
+    /// Another recipe that would write a file.
+    pub fn other(&self, recipe: &Path, output: &str) -> Option<&'a Path> {
+        self.0.get(output)?.iter().find(|path| **path != recipe).copied()
+    }
 }

@@ -23,17 +23,14 @@ pub use report::{BakeReport, BakedFile, RecipeReport, Status};
 pub use shard::Shard;
 
 use crate::export;
-use crate::files::read_limited;
 use crate::model::Model;
 use crate::reference::GeneratedTexture;
 use crate::reference::maps::Picture;
 use crate::sampling::{CuratedList, MapRules, Plan, Recipe, RecipeError, plan};
+use list::Writers;
 use stamp::Stamp;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
-
-/// Largest recipe file that is read: 1 MiB, some forty times the largest sound one.
-const MAX_RECIPE_BYTES: u64 = 1 << 20;
 
 /// A bake that cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -101,12 +98,15 @@ pub fn bake(
     mut after: impl FnMut(&RecipeReport),
 ) -> BakeReport {
     let mut reports = Vec::new();
+    // Of all recipes, so that every shard refuses the same ones.
+    let writers =
+        Writers::new(recipes, |file| outputs(&file.name, options).into_iter().map(|(_, name)| name).collect());
     for file in recipes.iter().filter(|file| options.shard.contains(&file.name)) {
         before(file);
         let start = Instant::now();
         let texture = options.output.join(export::file_name(&file.name, FileKind::Colour, options.format));
         let mut report = RecipeReport::new(&file.path, &texture);
-        if let Err(reason) = bake_recipe(model, file, options, executor, &mut report) {
+        if let Err(reason) = bake_recipe(model, file, &writers, options, executor, &mut report) {
             report.status = Status::Failed;
             report.reason = Some(reason);
         }
@@ -121,6 +121,7 @@ pub fn bake(
 fn bake_recipe(
     model: &Model,
     file: &RecipeFile,
+    writers: &Writers<'_>,
     options: &BakeOptions,
     executor: &mut Executor,
     report: &mut RecipeReport,
@@ -129,13 +130,18 @@ fn bake_recipe(
         let (here, there) = (file.path.display(), other.display());
         return Err(format!("{here} and {there} would be baked into the same texture: rename one of them"));
     }
-    let recipe = read_recipe(&file.path)?;
+    let outputs = outputs(&file.name, options);
+    let mut clashes = outputs.iter().filter_map(|(_, name)| Some((name, writers.other(&file.path, name)?)));
+    if let Some((name, other)) = clashes.next() {
+        let (here, there) = (file.path.display(), other.display());
+        return Err(format!("{here} and {there} would both be baked into {name}: rename one of them"));
+    }
+    let recipe = Recipe::read(&file.path).map_err(|error| error.to_string())?;
     let refused = |error: RecipeError| format!("{}: {error}", file.path.display());
     options.curated.as_ref().map_or(Ok(()), |list| list.check(&recipe)).map_err(refused)?;
     // The plan checks every field against the model.
     let plan = plan(model, &recipe).map_err(refused)?;
     report.key = Some(stamp::key(&recipe, model));
-    let outputs = outputs(&file.name, options);
     let place = options.output.join(format!("{}.{}", file.name, stamp::EXTENSION));
     let found = Stamp::read(&place).filter(|found| Some(&found.key) == report.key.as_ref());
     if let Some(found) = found.filter(|found| !options.force && found.is_sound(&options.output, &outputs)) {
@@ -163,14 +169,9 @@ fn bake_recipe(
 pub fn curate(recipes: &[RecipeFile]) -> Result<CuratedList, String> {
     let mut list = CuratedList::default();
     for file in recipes {
-        list.add(&file.name, &read_recipe(&file.path)?);
+        list.add(&file.name, &Recipe::read(&file.path).map_err(|error| error.to_string())?);
     }
     Ok(list)
-}
-
-fn read_recipe(path: &Path) -> Result<Recipe, String> {
-    let content = read_limited(path, MAX_RECIPE_BYTES).map_err(|error| format!("{}: {error}", path.display()))?;
-    Recipe::parse(&content, &path.display().to_string()).map_err(|error| error.to_string())
 }
 
 /// Names of the files of a texture in the output folder, with `/` between folders.

@@ -12,14 +12,19 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+/// Exit code of a bake some of whose recipes failed.
+const FAILED: u8 = 1;
 /// Exit code for a command that cannot start, as clap has it.
 const USAGE: u8 = 2;
+/// Exit code for a bake that ended, but whose report is not where it should be.
+const NO_REPORT: u8 = 3;
 
 #[derive(Parser)]
 #[command(
     version,
     about = "Bakes recipes into textures, skipping what is up to date.",
-    after_help = "Exit codes: 0 all is well, 1 a recipe failed, 2 the bake could not start.",
+    after_help = "Exit codes: 0 all is well, 1 a recipe failed, 2 the bake could not start, 3 the bake ended, but its report could \
+                  not be written.",
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true
 )]
@@ -86,19 +91,27 @@ struct Bake {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let failed = match (arguments.command, arguments.bake) {
+    let code = match (arguments.command, arguments.bake) {
         (Some(Command::Curate(arguments)), _) => write_list(&arguments).map(|()| 0),
-        (None, Some(arguments)) => run(&arguments).map(|report| report.failed),
+        (None, Some(arguments)) => run(&arguments).map(|report| conclude(&arguments, &report)),
         (None, None) => Err("expected recipes and --output, or a command; see --help".into()),
     };
-    match failed {
-        Ok(0) => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("discon-bake: {error}");
-            ExitCode::from(USAGE)
-        }
+    ExitCode::from(code.unwrap_or_else(|error| {
+        eprintln!("discon-bake: {error}");
+        USAGE
+    }))
+}
+
+/// Says how a bake ended and writes its report; the exit code.
+fn conclude(arguments: &Bake, report: &BakeReport) -> u8 {
+    let device = report.device.as_deref().map(|device| format!(" ({device})")).unwrap_or_default();
+    println!("{}{device}", report.summary());
+    let write = |path: &PathBuf| write_atomically(path, report.to_json()?.as_bytes());
+    if let Some(Err(error)) = arguments.report.as_ref().map(write) {
+        eprintln!("discon-bake: the bake has ended, but its report could not be written: {error}");
+        return NO_REPORT;
     }
+    if report.failed > 0 { FAILED } else { 0 }
 }
 
 fn write_list(arguments: &Curate) -> Result<(), Box<dyn Error>> {
@@ -135,10 +148,5 @@ fn run(arguments: &Bake) -> Result<BakeReport, Box<dyn Error>> {
         bar.inc(1);
     });
     bar.finish_and_clear();
-    if let Some(path) = &arguments.report {
-        write_atomically(path, report.to_json()?.as_bytes())?;
-    }
-    let device = report.device.as_deref().map(|device| format!(" ({device})")).unwrap_or_default();
-    println!("{}{device}", report.summary());
     Ok(report)
 }

@@ -1,11 +1,12 @@
 //! Recipes in, PNG files out, without a window.
 
-use bevy_discon::bake::{Device, Executor};
+use bevy_discon::bake::{Device, Executor, write_atomically};
 use bevy_discon::model::Model;
 use bevy_discon::reference::GeneratedTexture;
 use bevy_discon::sampling::{Recipe, plan};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -106,8 +107,7 @@ fn jobs(arguments: &Arguments, model: &Model) -> Result<Vec<(Recipe, PathBuf)>, 
     let output = &arguments.output;
     let mut jobs = Vec::new();
     if let Some(path) = &arguments.recipe {
-        let content = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        let recipe = adjust(Recipe::parse(&content, &path.display().to_string())?, arguments);
+        let recipe = adjust(Recipe::read(path)?, arguments);
         let first = arguments.seed.unwrap_or(recipe.seed);
         for seed in first..first.saturating_add(arguments.count) {
             let file = if arguments.count == 1 { output.clone() } else { output.join(format!("{seed}.png")) };
@@ -141,16 +141,18 @@ fn adjust(mut recipe: Recipe, arguments: &Arguments) -> Recipe {
 }
 
 fn save(texture: &GeneratedTexture, path: &Path) -> Result<(), Failure> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    }
-    image::save_buffer(path, &texture.pixels, texture.width, texture.height, image::ColorType::Rgb8)
-        .map_err(|error| format!("{}: {error}", path.display()).into())
+    let failure = |error: image::ImageError| format!("{}: {error}", path.display());
+    let format = image::ImageFormat::from_path(path).map_err(failure)?;
+    let mut bytes = Cursor::new(Vec::new());
+    let (width, height) = (texture.width, texture.height);
+    image::write_buffer_with_format(&mut bytes, &texture.pixels, width, height, image::ColorType::Rgb8, format)
+        .map_err(failure)?;
+    Ok(write_atomically(path, bytes.get_ref())?)
 }
 
 fn save_recipe(recipe: &Recipe, texture: &GeneratedTexture, path: &Path) -> Result<(), Failure> {
     // No codebook has more than 2^16 entries.
     let tokens = texture.tokens.iter().map(|token| *token as u16).collect();
     let bytes = recipe.clone().with_tokens(tokens).to_bytes()?;
-    std::fs::write(path, bytes).map_err(|error| format!("{}: {error}", path.display()).into())
+    Ok(write_atomically(path, &bytes)?)
 }

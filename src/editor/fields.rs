@@ -2,7 +2,7 @@
 
 use super::state::EditorState;
 use crate::model::config::TOKEN_PIXELS;
-use crate::sampling::recipe::{MAX_ROUNDS, SIZE_RANGE};
+use crate::sampling::recipe::{GUIDANCE_RANGE, LAYOUT_SHARE_RANGE, ROUNDS_RANGE, SIZE_RANGE, TEMPERATURE_RANGE};
 use crate::sampling::{Recipe, Tiling};
 use bevy_egui::egui::{self, DragValue, RichText, ScrollArea, Slider, TextEdit};
 
@@ -35,21 +35,21 @@ pub fn fields(ui: &mut egui::Ui, state: &mut EditorState) {
         seeds(ui, recipe, styles);
         shape(ui, recipe);
         let fraction = |value, range| Slider::new(value, range).fixed_decimals(2);
-        let rounds = |value| Slider::new(value, 1..=MAX_ROUNDS).logarithmic(true);
+        let rounds = |value| Slider::new(value, ROUNDS_RANGE).logarithmic(true);
         row(ui, "layout share", "Share of the tokens from a layout of the model; stage 1 samples the others", |ui| {
-            ui.add(fraction(&mut recipe.layout_share, 0.0..=1.0))
+            ui.add(fraction(&mut recipe.layout_share, LAYOUT_SHARE_RANGE))
         });
         row(ui, "guidance", "How strongly class and style steer the structure", |ui| {
-            ui.add(fraction(&mut recipe.guidance, 1.0..=8.0))
+            ui.add(fraction(&mut recipe.guidance, GUIDANCE_RANGE))
         });
         row(ui, "token guidance", "How strongly the tokens steer the detail", |ui| {
-            ui.add(fraction(&mut recipe.token_guidance, 1.0..=8.0))
+            ui.add(fraction(&mut recipe.token_guidance, GUIDANCE_RANGE))
         });
         row(ui, "token temperature", "Randomness of the tokens", |ui| {
-            ui.add(fraction(&mut recipe.token_temperature, 0.0..=2.0))
+            ui.add(fraction(&mut recipe.token_temperature, TEMPERATURE_RANGE))
         });
         row(ui, "latent temperature", "Scale of the start noise of the latents: lower is smoother", |ui| {
-            ui.add(fraction(&mut recipe.latent_temperature, 0.0..=2.0))
+            ui.add(fraction(&mut recipe.latent_temperature, TEMPERATURE_RANGE))
         });
         row(ui, "token rounds", "Rounds of stage 1", |ui| ui.add(rounds(&mut recipe.token_rounds)));
         row(ui, "latent rounds", "Rounds of stage 2", |ui| ui.add(rounds(&mut recipe.latent_rounds)));

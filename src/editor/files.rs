@@ -1,21 +1,22 @@
 //! Presets: recipes in text form.
 
 use super::state::{EditorAction, EditorState, Notice};
-use crate::files::{read_limited, write_atomically};
+use crate::files::write_atomically;
 use crate::sampling::Recipe;
+use crate::sampling::recipe_file::TEXT_EXTENSION;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const EXTENSION: &str = ".discon.ron";
-/// Largest preset that is read: 1 MiB.
-const MAX_BYTES: u64 = 1 << 20;
 /// Longest name of a preset.
 const MAX_NAME: usize = 64;
 
 /// Names of the presets in a folder, in order; none if it is missing.
 pub fn list_presets(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
-    let name = |entry: fs::DirEntry| entry.file_name().to_str()?.strip_suffix(EXTENSION).map(str::to_owned);
+    let name = |entry: fs::DirEntry| {
+        let file = entry.file_name();
+        file.to_str()?.strip_suffix(TEXT_EXTENSION)?.strip_suffix('.').map(str::to_owned)
+    };
     let mut names: Vec<String> = entries.filter_map(name).filter(|name| check_name(name).is_ok()).collect();
     names.sort();
     names
@@ -27,7 +28,7 @@ pub fn list_presets(folder: &Path) -> Vec<String> {
 /// A name that cannot be one of a file, or a folder that cannot be written.
 pub fn save_preset(folder: &Path, name: &str, recipe: &Recipe) -> Result<PathBuf, String> {
     check_name(name)?;
-    let path = folder.join(format!("{name}{EXTENSION}"));
+    let path = folder.join(format!("{name}.{TEXT_EXTENSION}"));
     let failure = |error: std::io::Error| format!("{}: {error}", path.display());
     // Tokens stay on one line.
     let style = ron::ser::PrettyConfig::new().depth_limit(1);
@@ -42,9 +43,8 @@ pub fn save_preset(folder: &Path, name: &str, recipe: &Recipe) -> Result<PathBuf
 /// File, position and reason.
 pub fn load_preset(folder: &Path, name: &str) -> Result<Recipe, String> {
     check_name(name)?;
-    let path = folder.join(format!("{name}{EXTENSION}"));
-    let content = read_limited(&path, MAX_BYTES).map_err(|error| format!("{}: {error}", path.display()))?;
-    Recipe::parse(&content, &path.display().to_string()).map_err(|error| error.to_string())
+    let path = folder.join(format!("{name}.{TEXT_EXTENSION}"));
+    Recipe::read(&path).map_err(|error| error.to_string())
 }
 
 /// Whether a name is one of a file on every system.

@@ -1,7 +1,7 @@
 //! The network: what its parameters are and what it computes, independent of where it runs.
 //!
 //! [`Discon::declare`] builds all parts and the table of their parameters; each part has one `forward`
-//! over [`Ops`]. This module imports nothing else of the crate.
+//! over [`Ops`]. Of the rest of the crate this module imports `files` alone.
 
 pub mod codes;
 pub mod config;

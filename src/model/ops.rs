@@ -1,7 +1,8 @@
 //! The operations that the network is written in.
 //!
-//! [`Ops`] has three implementors: plain loops (`reference`), WGSL dispatches (`gpu`) and autodiff
-//! tensors (`train`). A tensor is always a matrix `(rows, width)` in row-major order. Rows count
+//! [`Ops`] is implemented by plain loops (`reference`, whose hot loops `native` replaces), by WGSL dispatches (`gpu`), by
+//! autodiff tensors and a tape of our own (`train`), by a counter of operations (`sampling::cost`) and by the peer that
+//! benchmarks compare with (`bench`). A tensor is always a matrix `(rows, width)` in row-major order. Rows count
 //! items, positions and pixels, slowest first: a batch of `B` token grids of `h x w` positions and
 //! width `C` is `(B*h*w, C)`; an image is `(B*H*W, 3)`.
 //!

@@ -1,7 +1,7 @@
 //! Parameters by name: the one place where a weight's name, shape and initial value are written.
 //!
-//! Layers declare what they need while the model is built; the checkpoint reader, the GPU upload,
-//! the trainer and the parameter list in `tests/golden` all read the same [`ParamTable`].
+//! Layers declare what they need while the model is built; the checkpoint reader, the GPU upload and
+//! the trainer all read the same [`ParamTable`]. `tests/golden` names them a second time, to be independent.
 
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +29,7 @@ pub enum Role {
     Table,
     /// Biases, gains, attention offsets: f32, flat.
     Vector,
-    /// Read by the host only (the style bank); never uploaded.
+    /// Read by the host only (banks of styles and layouts, importance of channels); never uploaded.
     Host,
 }
 

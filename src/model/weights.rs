@@ -23,7 +23,7 @@ pub const MAX_WEIGHT_BYTES: u64 = 1 << 30;
 /// Largest configuration file that is read: 1 MiB.
 pub const MAX_CONFIG_BYTES: u64 = 1 << 20;
 
-/// Values of all parameters, by [`ParamId`], and a digest that names them.
+/// Values of all parameters, by [`ParamId`]. The digest that names them is [`Model::digest`].
 #[derive(Clone, Debug)]
 pub struct Weights {
     values: Vec<Vec<f32>>,

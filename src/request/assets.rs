@@ -3,33 +3,14 @@
 use super::link::Outbox;
 use super::store::TextureStore;
 use super::target::target_image;
-use crate::sampling::{Recipe, RecipeError};
+use crate::sampling::Recipe;
+use crate::sampling::recipe_file::{EXTENSIONS, MAX_FILE_BYTES, RecipeFileError};
 use bevy::asset::io::Reader;
 use bevy::asset::{AssetApp, AssetLoader, AssetPath, AsyncReadExt, LoadContext};
 use bevy::platform::collections::HashMap;
 use bevy::prelude::*;
+use std::io::{Error, ErrorKind};
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// Extensions of the text and of the binary form.
-const EXTENSIONS: &[&str] = &["discon.ron", "discon"];
-/// Most bytes of a file: the largest text form, with 4096 tokens and sixteen edits of as many cells, takes 440 kB.
-const MAX_FILE_BYTES: u64 = 1 << 19;
-
-/// A file that is no recipe.
-#[derive(Debug, thiserror::Error)]
-pub enum RecipeFileError {
-    /// The file cannot be read.
-    #[error("{path}: {error}")]
-    Read {
-        /// The file.
-        path: String,
-        /// The reason.
-        error: std::io::Error,
-    },
-    /// The file is no recipe: file, position or field, and what is allowed.
-    #[error(transparent)]
-    Recipe(#[from] RecipeError),
-}
 
 /// Loads a recipe file as [`Recipe`]: `asset_server.load::<Recipe>("moss.discon.ron")`.
 #[derive(Clone, Copy, Debug, Default, TypePath)]
@@ -50,7 +31,7 @@ impl AssetLoader for RecipeLoader {
     }
 
     fn extensions(&self) -> &[&str] {
-        EXTENSIONS
+        &EXTENSIONS
     }
 }
 
@@ -81,7 +62,7 @@ impl AssetLoader for RecipeImageLoader {
     }
 
     fn extensions(&self) -> &[&str] {
-        EXTENSIONS
+        &EXTENSIONS
     }
 }
 
@@ -134,7 +115,7 @@ async fn read(reader: &mut dyn Reader, path: &AssetPath<'static>) -> Result<Reci
     }
     if bytes.len() as u64 > MAX_FILE_BYTES {
         let message = format!("the file is longer than {MAX_FILE_BYTES} bytes, which no recipe is");
-        return Err(RecipeError::Syntax { origin: path, message }.into());
+        return Err(RecipeFileError::Read { path, error: Error::new(ErrorKind::FileTooLarge, message) });
     }
     Ok(Recipe::parse(&bytes, &path)?)
 }

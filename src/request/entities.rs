@@ -34,11 +34,14 @@ pub struct GenerateTexture {
     pub recipe: Recipe,
     /// Higher is sooner; equal priorities in the order of requests. Any number, default 0. It can be changed later:
     /// see [`TextureGenerator::set_priority`] and [`PriorityByDistance`](super::PriorityByDistance).
+    #[reflect(default)]
     pub priority: f32,
     /// How far it goes. Default [`TextureDetail::Full`].
+    #[reflect(default)]
     pub detail: TextureDetail,
     /// Whether the message [`TextureTokens`](super::TextureTokens) brings the tokens: an asynchronous copy of some
     /// hundred bytes. Default false.
+    #[reflect(default)]
     pub read_tokens: bool,
 }
 

@@ -35,9 +35,10 @@ mod store;
 mod surface;
 mod systems;
 mod target;
+mod types;
 
 pub(crate) use assets::register as register_assets;
-pub use assets::{RecipeFileError, RecipeImageLoader, RecipeLoader};
+pub use assets::{RecipeImageLoader, RecipeLoader};
 pub use entities::{GenerateTexture, GeneratedTexture, TextureDetail, TextureProgress};
 pub use events::{
     DiskCacheFailed, GenerationError, TextureCoarse, TextureFailed, TextureGenerated, TextureNotGenerated,
@@ -57,3 +58,5 @@ pub(crate) use surface::link as surface_link;
 pub use surface::{EndlessSurface, SurfaceCells, SurfacePlane, WangTextures, WangTileSet};
 pub use systems::DisconSystems;
 pub(crate) use systems::{build, connect, without_renderer};
+
+pub use crate::sampling::recipe_file::RecipeFileError;

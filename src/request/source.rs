@@ -2,6 +2,7 @@
 
 use super::assets::RecipeImageLoader;
 use crate::sampling::Recipe;
+use crate::sampling::recipe_file::TEXT_EXTENSION;
 use bevy::asset::AssetApp;
 use bevy::asset::io::{AssetReader, AssetReaderError, AssetSourceBuilder, PathStream, Reader, SliceReader, VecReader};
 use bevy::prelude::*;
@@ -43,7 +44,8 @@ impl AssetReader for QueryReader {
         // Bevy adds the path to the message.
         let invalid = |message: String| AssetReaderError::Io(Arc::new(Error::new(ErrorKind::InvalidInput, message)));
         let text = path.to_str().ok_or_else(|| invalid("the path is no text".into()))?;
-        let recipe = Recipe::from_query(&query(text)).map_err(|error| invalid(error.to_string()))?;
+        let query = without_extension(text).unwrap_or_else(|| text.into());
+        let recipe = Recipe::from_query(&query).map_err(|error| invalid(error.to_string()))?;
         Ok(VecReader::new(recipe.to_ron().into_bytes()))
     }
 
@@ -54,7 +56,7 @@ impl AssetReader for QueryReader {
             format!("(meta_format_version: \"1.0\", asset: Load(loader: \"{loader}\", settings: ()))")
         });
         match path.to_str() {
-            Some(text) if !text.contains(EXTENSION) => Ok(SliceReader::new(META.as_bytes())),
+            Some(text) if without_extension(text).is_none() => Ok(SliceReader::new(META.as_bytes())),
             _ => Err(AssetReaderError::NotFound(path.into())),
         }
     }
@@ -68,12 +70,9 @@ impl AssetReader for QueryReader {
     }
 }
 
-/// Extension that a path may have before its fields.
-const EXTENSION: &str = ".discon.ron";
-
-fn query(path: &str) -> String {
-    match path.split_once('?') {
-        Some((class, fields)) => format!("{}?{fields}", class.strip_suffix(EXTENSION).unwrap_or(class)),
-        None => path.strip_suffix(EXTENSION).unwrap_or(path).into(),
-    }
+/// The query of a path that has the extension of the text form before its fields.
+fn without_extension(path: &str) -> Option<String> {
+    let (class, fields) = path.split_at(path.find('?').unwrap_or(path.len()));
+    let class = class.strip_suffix(TEXT_EXTENSION)?.strip_suffix('.')?;
+    Some(format!("{class}{fields}"))
 }

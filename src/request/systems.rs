@@ -1,8 +1,8 @@
 //! From requests to commands, and from reports to results.
 
 use super::assets;
-use super::entities::{self, GenerateTexture, GeneratedTexture, TextureProgress};
-use super::events::{DiskCacheFailed, GenerationError, TextureCoarse, TextureFailed, TextureReady, TextureTokens};
+use super::entities;
+use super::events::GenerationError;
 #[cfg(feature = "native")]
 use super::exemplars;
 use super::link::{self, Command, Inbox, Outbox, Report, ReportSender, Ticket};
@@ -14,6 +14,7 @@ use super::settings::DisconSettings;
 use super::statistics;
 use super::store::TextureStore;
 use super::surface;
+use super::types;
 use crate::cache::{self, DiskFile};
 use crate::model::Model;
 use crate::sampling::{CuratedList, RecipeDigest, RecipeError};
@@ -46,7 +47,7 @@ pub fn build(
         ModelSource::Folder(_) | ModelSource::Embedded { .. } => DisconModel::Loading,
     });
     statistics::build(app);
-    add_types(app);
+    types::add(app);
     surface::build(app);
     #[cfg(feature = "native")]
     exemplars::build(app);
@@ -91,25 +92,6 @@ pub fn build(
                 .in_set(DisconSystems::Request)
                 .run_if(on_message::<AssetEvent<Image>>.or_else(has_requests)),
         );
-}
-
-/// Messages, and what reflection knows.
-fn add_types(app: &mut App) {
-    app.add_message::<TextureReady>()
-        .add_message::<TextureFailed>()
-        .add_message::<TextureCoarse>()
-        .add_message::<TextureTokens>()
-        .add_message::<DiskCacheFailed>()
-        .register_type::<DisconSettings>()
-        .register_type::<GenerateTexture>()
-        .register_type::<GeneratedTexture>()
-        .register_type::<TextureProgress>()
-        .register_type::<PriorityByDistance>()
-        .register_type::<TextureCoarse>()
-        .register_type::<TextureTokens>()
-        .register_type::<TextureReady>()
-        .register_type::<TextureFailed>()
-        .register_type::<DiskCacheFailed>();
 }
 
 /// Whether there is anything to report: one question in idle frames instead of a task for each system.

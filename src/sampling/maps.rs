@@ -1,6 +1,8 @@
 //! Rules by which the maps of a material are derived from a picture. A guess, not knowledge of the surface: light is
 //! taken for high, so paint and shadows become relief too.
 
+#[cfg(feature = "render")]
+use bevy::reflect::{ReflectDeserialize, ReflectSerialize, std_traits::ReflectDefault};
 use serde::{Deserialize, Serialize};
 
 /// A map that is derived from a colour picture.
@@ -17,7 +19,7 @@ pub enum MapKind {
 
 /// How maps are derived from a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "render", derive(bevy::reflect::Reflect))]
+#[cfg_attr(feature = "render", derive(bevy::reflect::Reflect), reflect(Default, Serialize, Deserialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct MapRules {
     /// Difference of height between black and white, as a part of the picture's width. Negative values make dark parts

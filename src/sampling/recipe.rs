@@ -5,7 +5,10 @@ pub use super::recipe_error::RecipeError;
 use super::recipe_parts::{Blend, Edit};
 use crate::model::config::TOKEN_PIXELS;
 use crate::model::{Model, ModelConfig, Wrap};
+#[cfg(feature = "render")]
+use bevy::reflect::{ReflectDeserialize, ReflectSerialize};
 use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
 
 /// Which borders of the texture continue on the opposite side.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -30,13 +33,22 @@ impl Tiling {
 }
 
 /// Smallest and largest side of a texture in pixels.
-pub const SIZE_RANGE: std::ops::RangeInclusive<u32> = 64..=1024;
-/// Most rounds of either stage.
+pub const SIZE_RANGE: RangeInclusive<u32> = 64..=1024;
+/// Range of [`Recipe::layout_share`].
+pub const LAYOUT_SHARE_RANGE: RangeInclusive<f32> = 0.0..=1.0;
+/// Range of [`Recipe::guidance`] and [`Recipe::token_guidance`].
+pub const GUIDANCE_RANGE: RangeInclusive<f32> = 1.0..=8.0;
+/// Range of [`Recipe::token_temperature`] and [`Recipe::latent_temperature`].
+pub const TEMPERATURE_RANGE: RangeInclusive<f32> = 0.0..=2.0;
+/// Most rounds of either stage, and most steps of the flow.
 pub const MAX_ROUNDS: u32 = 64;
+/// Range of [`Recipe::token_rounds`], [`Recipe::latent_rounds`] and [`Recipe::flow_steps`].
+pub const ROUNDS_RANGE: RangeInclusive<u32> = 1..=MAX_ROUNDS;
 
 /// All choices of one generation. Equal recipes and equal model files give equal textures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "render", derive(bevy::reflect::Reflect, bevy::asset::Asset))]
+// By serde too, so that scenes need not name fields that have defaults.
+#[cfg_attr(feature = "render", derive(bevy::reflect::Reflect, bevy::asset::Asset), reflect(Serialize, Deserialize))]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
     /// Name of a class of the model, for example `"brick"`.
@@ -220,15 +232,16 @@ impl Recipe {
                 return Err(RecipeError::OutOfRange { field, found: side.to_string(), expected });
             }
         }
-        for (field, value, low, high) in [
-            ("layout_share", self.layout_share, 0.0, 1.0),
-            ("guidance", self.guidance, 1.0, 8.0),
-            ("token_guidance", self.token_guidance, 1.0, 8.0),
-            ("token_temperature", self.token_temperature, 0.0, 2.0),
-            ("latent_temperature", self.latent_temperature, 0.0, 2.0),
+        for (field, value, range) in [
+            ("layout_share", self.layout_share, LAYOUT_SHARE_RANGE),
+            ("guidance", self.guidance, GUIDANCE_RANGE),
+            ("token_guidance", self.token_guidance, GUIDANCE_RANGE),
+            ("token_temperature", self.token_temperature, TEMPERATURE_RANGE),
+            ("latent_temperature", self.latent_temperature, TEMPERATURE_RANGE),
         ] {
-            if !(low..=high).contains(&value) {
-                let expected = format!("{low} to {high}");
+            // A NaN is in no range.
+            if !range.contains(&value) {
+                let expected = format!("{} to {}", range.start(), range.end());
                 return Err(RecipeError::OutOfRange { field, found: value.to_string(), expected });
             }
         }
@@ -237,8 +250,8 @@ impl Recipe {
             ("latent_rounds", self.latent_rounds),
             ("flow_steps", self.flow_steps),
         ] {
-            if !(1..=MAX_ROUNDS).contains(&value) {
-                let expected = format!("1 to {MAX_ROUNDS}");
+            if !ROUNDS_RANGE.contains(&value) {
+                let expected = format!("{} to {}", ROUNDS_RANGE.start(), ROUNDS_RANGE.end());
                 return Err(RecipeError::OutOfRange { field, found: value.to_string(), expected });
             }
         }

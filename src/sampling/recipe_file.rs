@@ -1,8 +1,53 @@
 //! Recipe files, in either form.
 
 use super::recipe::{Recipe, RecipeError};
+use crate::files::read_limited;
+use std::path::Path;
+
+/// Extension of the text form.
+pub const TEXT_EXTENSION: &str = "discon.ron";
+/// Extensions of recipe files: of the text form and of the binary one.
+pub const EXTENSIONS: [&str; 2] = [TEXT_EXTENSION, "discon"];
+/// Most bytes of a recipe file: 1 MiB, twice the largest text form, which has 4096 tokens and sixteen edits of as many
+/// cells.
+pub const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// A file that is no recipe.
+#[derive(Debug, thiserror::Error)]
+pub enum RecipeFileError {
+    /// The file cannot be read, or is longer than [`MAX_FILE_BYTES`].
+    #[error("{path}: {error}")]
+    Read {
+        /// The file.
+        path: String,
+        /// The reason.
+        error: std::io::Error,
+    },
+    /// The file is no recipe: file, position or field, and what is allowed.
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
+}
+
+/// The name of a recipe file without its extension; none if it has another one, or nothing before it.
+pub fn recipe_name(file: &str) -> Option<&str> {
+    let stem = |extension: &&str| file.strip_suffix(*extension)?.strip_suffix('.');
+    EXTENSIONS.iter().find_map(stem).filter(|name| !name.is_empty())
+}
 
 impl Recipe {
+    /// Reads a file of either form.
+    ///
+    /// # Errors
+    /// The file and why it cannot be read, or what [`Recipe::parse`] says of its content. At most [`MAX_FILE_BYTES`] are
+    /// read, also of a device.
+    pub fn read(path: &Path) -> Result<Self, RecipeFileError> {
+        let name = path.display().to_string();
+        match read_limited(path, MAX_FILE_BYTES) {
+            Ok(content) => Ok(Self::parse(&content, &name)?),
+            Err(error) => Err(RecipeFileError::Read { path: name, error }),
+        }
+    }
+
     /// Reads the content of a file, text or binary; `origin` names it in messages.
     ///
     /// # Errors
@@ -42,6 +87,53 @@ fn position(text: &str, field: &str) -> Option<(usize, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_have_one_of_two_extensions() {
+        for (file, name) in [
+            ("moss.discon.ron", Some("moss")),
+            ("old.moss.discon", Some("old.moss")),
+            (".discon", None),
+            (".discon.ron", None),
+            ("discon", None),
+            ("moss.ron", None),
+            ("mossdiscon", None),
+        ] {
+            assert_eq!(recipe_name(file), name, "{file}");
+        }
+    }
+
+    #[test]
+    fn files_that_cannot_be_read_or_have_no_end_are_named() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("a.discon");
+        let recipe = Recipe::new("brick").with_seed(3);
+        std::fs::write(&path, recipe.to_bytes().expect("the recipe is sound")).expect("the folder can be written");
+        assert_eq!(Recipe::read(&path).expect("it is a recipe"), recipe);
+        let reason = Recipe::read(Path::new("no/such.discon")).expect_err("it is missing").to_string();
+        assert!(reason.starts_with("no/such.discon: "), "{reason}");
+        #[cfg(unix)]
+        {
+            let reason = Recipe::read(Path::new("/dev/zero")).expect_err("it never ends").to_string();
+            assert!(reason.starts_with("/dev/zero: ") && reason.contains("1048576"), "{reason}");
+        }
+    }
+
+    #[test]
+    fn the_largest_text_form_is_within_the_limit() {
+        let mut largest = Recipe::new("x".repeat(64)).with_size(1024, 1024).with_tokens(vec![u16::MAX; 4096]);
+        largest.style_row = Some(vec![-1.234_567_9e-38; super::super::recipe_parts::MAX_STYLE_WIDTH]);
+        let blend = super::super::Blend { class: "y".repeat(64), shares: vec![85; 4096] };
+        largest.blends = vec![blend; 3];
+        let mask = super::super::TokenMask { cells: (0..4096).collect() };
+        let edit = super::super::Edit { mask, seed: u64::MAX, class: Some("z".repeat(64)) };
+        largest.edits = vec![edit; 16];
+        largest.check_ranges().expect("the recipe is sound");
+        // As the editor writes it, with a space after each comma.
+        let style = ron::ser::PrettyConfig::new().depth_limit(1);
+        let text = ron::ser::to_string_pretty(&largest, style).expect("it can be written");
+        assert!(2 * (text.len() as u64) < MAX_FILE_BYTES + MAX_FILE_BYTES / 4, "{} bytes", text.len());
+    }
 
     #[test]
     fn errors_of_files_name_file_position_and_field() {

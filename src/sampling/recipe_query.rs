@@ -5,11 +5,13 @@ use std::str::FromStr;
 
 /// Fields that a query may set.
 const FIELDS: &str = "seed, detail_seed, size, tiling, style, layout, layout_share, guidance, token_guidance, \
-                      token_temperature, latent_temperature, token_rounds, latent_rounds, flow_steps";
+                      token_temperature, latent_temperature, token_rounds, latent_rounds, flow_steps, style_seed, \
+                      style_row";
 
 impl Recipe {
     /// Reads `CLASS?FIELD=VALUE&FIELD=VALUE`; what is not named has its default. Fields are those of [`Recipe`] but
-    /// `tokens`; `size` is `WIDTHxHEIGHT` in pixels and `tiling` is `both`, `x`, `y` or `none`.
+    /// `tokens`, `blends` and `edits`, which a file may have; `size` is `WIDTHxHEIGHT` in pixels, `tiling` is `both`, `x`,
+    /// `y` or `none`, and the numbers of `style_row` stand between commas.
     ///
     /// ```
     /// # use bevy_discon::sampling::Recipe;
@@ -57,6 +59,11 @@ impl Recipe {
                 }
             }
             "style" => self.style = Some(number(name, value)?),
+            "style_seed" => self.style_seed = Some(number(name, value)?),
+            "style_row" => {
+                let row: Result<_, String> = value.split(',').map(|value| number(name, value)).collect();
+                self.style_row = Some(row?);
+            }
             "layout" => self.layout = Some(number(name, value)?),
             "layout_share" => self.layout_share = number(name, value)?,
             "token_guidance" => self.token_guidance = number(name, value)?,
@@ -84,9 +91,10 @@ mod tests {
     fn every_field_can_be_set() {
         let query = "moss?seed=18446744073709551615&detail_seed=2&size=128x64&tiling=x&style=3&layout=4&layout_share=0.5\
                      &guidance=2.5&token_guidance=1.5\
-                     &token_temperature=0.5&latent_temperature=0&token_rounds=3&latent_rounds=2&flow_steps=1";
+                     &token_temperature=0.5&latent_temperature=0&token_rounds=3&latent_rounds=2&flow_steps=1\
+                     &style_seed=5";
         let mut expected = Recipe::new("moss").with_seed(u64::MAX).with_size(128, 64);
-        expected.detail_seed = Some(2);
+        (expected.detail_seed, expected.style_seed) = (Some(2), Some(5));
         expected.tiling = Tiling::X;
         expected.style = Some(3);
         (expected.layout, expected.layout_share) = (Some(4), 0.5);
@@ -95,6 +103,8 @@ mod tests {
         expected.latent_temperature = 0.0;
         (expected.token_rounds, expected.latent_rounds, expected.flow_steps) = (3, 2, 1);
         assert_eq!(Recipe::from_query(query), Ok(expected));
+        let expected = Recipe { style_row: Some(vec![0.5, -1.0, 2e-3]), ..Recipe::new("brick") };
+        assert_eq!(Recipe::from_query("brick?style_row=0.5,-1,0.002"), Ok(expected));
         assert_eq!(Recipe::from_query("brick"), Ok(Recipe::new("brick")));
         assert_eq!(Recipe::from_query("brick?"), Ok(Recipe::new("brick")));
     }
@@ -111,6 +121,10 @@ mod tests {
             ("brick?guidance=NaN", ["`guidance`", "1 to 8"]),
             ("brick?flow_steps=65", ["`flow_steps`", "1 to 64"]),
             ("brick?tiling=z", ["`tiling`", "both, x, y or none"]),
+            ("brick?style_row=1,,2", ["`style_row`", "a number"]),
+            ("brick?style_row=1,inf", ["`style_row`", "-64 to 64"]),
+            ("brick?style_row=1&style=2", ["`style_row`", "one of the two"]),
+            ("brick?tokens=1", ["`tokens`", "style_seed, style_row"]),
             ("?seed=1", ["`class`", "name"]),
         ] {
             let error = Recipe::from_query(query).expect_err("the query is wrong").to_string();

@@ -127,6 +127,12 @@ fn the_program_says_by_its_exit_code_how_it_ended() {
     assert_eq!(json["baked"], 2);
     assert_eq!(json["recipes"][1]["status"], "baked");
 
+    // A report that cannot be written changes nothing of the bake.
+    let (code, said) = run(&["--force", "--report", &place.path("out/brick_0.png/report.json").to_string_lossy()]);
+    assert_eq!(code, Some(3), "{said}");
+    let parts = ["2 baked (processor)", "report could not be written", "brick_0.png/report.json"];
+    assert!(parts.iter().all(|part| said.contains(part)), "{said}");
+
     place.write("broken.discon.ron", "(");
     let (code, said) = run(&[]);
     assert_eq!(code, Some(1), "{said}");

@@ -1,7 +1,7 @@
 //! Other formats, lists of allowed recipes, and what is missing.
 
 use super::place::*;
-use bevy_discon::bake::{BakeOptions, FileFormat, Status, curate, find_recipes};
+use bevy_discon::bake::{BakeOptions, FileFormat, Shard, Status, curate, find_recipes};
 use std::fs;
 use std::process::Command;
 
@@ -20,6 +20,29 @@ fn compressed_textures_are_baked_with_their_maps_and_kept_up_to_date() {
     }
     assert_eq!(place.bake(&options).up_to_date, 1);
     assert_eq!(place.bake(&place.options()).baked, 1, "another format is another file");
+}
+
+#[test]
+fn recipes_whose_maps_have_the_name_of_another_texture_are_refused_in_every_shard() {
+    let place = Place::new(0);
+    for name in ["wall", "wall_normal", "floor"] {
+        place.write(&format!("{name}.discon.ron"), &small("brick", 1).to_ron());
+    }
+    let options = BakeOptions { maps: true, ..place.options() };
+    let report = place.bake(&options);
+    let expected = [("floor", Status::Baked), ("wall", Status::Failed), ("wall_normal", Status::Failed)];
+    assert_eq!(statuses(&report), expected.map(|(name, status)| (name.to_owned(), status)));
+    for report in &report.recipes[1..] {
+        let reason = report.reason.as_deref().unwrap_or_default();
+        let parts = ["wall.discon.ron", "wall_normal.discon.ron", "into wall_normal.png", "rename"];
+        assert!(parts.iter().all(|part| reason.contains(part)), "{reason}");
+    }
+    let shards = (1..=8).map(|index| format!("{index}/8").parse::<Shard>().expect("the text is a shard"));
+    let failed: usize = shards.map(|shard| place.bake(&BakeOptions { shard, ..options.clone() }).failed).sum();
+    assert_eq!(failed, 2, "whether both are in one shard or not");
+    // Without maps there are three files of three names.
+    assert_eq!(place.bake(&place.options()).failed, 0);
+    assert_eq!(place.bake(&place.options()).up_to_date, 3);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+#[cfg(feature = "gpu")]
 use bevy_discon::gpu::{Gpu, KernelVariant};
 use bevy_discon::model::{Model, Role};
 
@@ -12,6 +13,7 @@ const SKIP: &str = "DISCON_SKIP_GPU_TESTS";
 ///
 /// # Panics
 /// Without an adapter: a test that runs nothing must not look green.
+#[cfg(feature = "gpu")]
 pub fn gpu() -> Option<Gpu> {
     if std::env::var_os(SKIP).is_some_and(|value| value == "1") {
         println!("skipped: {SKIP}=1");
@@ -24,6 +26,7 @@ pub fn gpu() -> Option<Gpu> {
 }
 
 /// The variants that a device can run.
+#[cfg(feature = "gpu")]
 pub fn variants(gpu: &Gpu) -> Vec<KernelVariant> {
     let lanes = KernelVariant::can_run_lanes(gpu.info(), gpu.device().features());
     if lanes { vec![KernelVariant::Lanes, KernelVariant::Tiled] } else { vec![KernelVariant::Tiled] }

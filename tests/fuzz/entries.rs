@@ -6,8 +6,10 @@
 //! ```text
 //! cargo install cargo-fuzz
 //! cargo test --test fuzzed -- --ignored          # writes sound files to start from
-//! RUSTUP_TOOLCHAIN=nightly cargo fuzz run --fuzz-dir tests/fuzz weights -- -max_total_time=300 -max_len=65536
+//! RUSTUP_TOOLCHAIN=nightly cargo fuzz run --fuzz-dir tests/fuzz weights -- -max_total_time=300 -max_len=524288
 //! ```
+//!
+//! A sound weight file has 330 kB: a smaller `-max_len` cuts it off, and nothing behind its header is reached.
 //!
 //! Targets: `weights`, `config`, `recipe_text`, `recipe_bytes`, `cache_entry`.
 
@@ -16,7 +18,7 @@
 use bevy_discon::cache::{DiskFile, decode_png};
 use bevy_discon::model::config::{HeadConfig, HeadMixing, TokenizerConfig, TrunkConfig};
 use bevy_discon::model::{Model, ModelConfig};
-use bevy_discon::sampling::{CuratedList, Recipe, plan};
+use bevy_discon::sampling::{Blend, CuratedList, Recipe, TokenMask, plan, recipe_bytes};
 use std::sync::OnceLock;
 
 /// The smallest model there is, so that whole files are short.
@@ -24,6 +26,7 @@ pub fn smallest_config() -> ModelConfig {
     let trunk = TrunkConfig { width: 16, depth: 1, heads: 1, window: 3 };
     ModelConfig {
         styles: 2,
+        layout_tokens: 2 * 8,
         tokenizer: TokenizerConfig {
             latent_width: 16,
             codebook_size: 16,
@@ -40,12 +43,34 @@ pub fn smallest_config() -> ModelConfig {
     }
 }
 
-fn model() -> &'static Model {
-    static MODEL: OnceLock<Model> = OnceLock::new();
-    MODEL.get_or_init(|| Model::new(&smallest_config(), None, 1).expect("the configuration is sound"))
+/// A sound model of that size, with a style and a layout for each class, so that plans stitch.
+pub fn smallest_model() -> Model {
+    let mut model = Model::new(&smallest_config(), None, 1).expect("the configuration is sound");
+    let (styles, layouts) = (model.discon.styles.clone(), model.discon.layouts.clone().expect("there are layouts"));
+    *model.weights.get_mut(layouts.tokens) = (0..32).map(|code| (code % 16) as f32).collect();
+    *model.weights.get_mut(layouts.shapes) = vec![2.0, 4.0, 1.0, 4.0, 2.0, 0.0];
+    *model.weights.get_mut(styles.classes) = vec![0.0, 1.0];
+    model
 }
 
-/// `model.safetensors`: an error, or finite values of the declared shapes.
+fn model() -> &'static Model {
+    static MODEL: OnceLock<Model> = OnceLock::new();
+    MODEL.get_or_init(smallest_model)
+}
+
+/// Recipes that ask for all that a plan takes from weights: styles and layouts of both classes, by seed and by row.
+fn hungry_recipes() -> &'static [Recipe; 2] {
+    static RECIPES: OnceLock<[Recipe; 2]> = OnceLock::new();
+    RECIPES.get_or_init(|| {
+        let plain = Recipe { layout_share: 0.75, ..Recipe::new("brick").with_size(64, 80).with_seed(3) };
+        let mask = TokenMask::circle(&plain, [0.0, 0.5], 20.0);
+        let blended = plain.clone().with_blend(Blend::from_uv(&plain, "moss", |u, _| u));
+        let of_rows = Recipe { style: Some(0), layout: Some(1), ..plain };
+        [blended.with_edit_of("moss", mask.clone(), 4).with_edit(mask, 5), of_rows]
+    })
+}
+
+/// `model.safetensors`: an error, or finite values of the declared shapes, of which plans can be made.
 pub fn weights(data: &[u8]) {
     static CONFIG: OnceLock<String> = OnceLock::new();
     let config = CONFIG.get_or_init(|| {
@@ -60,6 +85,9 @@ pub fn weights(data: &[u8]) {
             let values = model.weights.get(id);
             assert_eq!(values.len(), spec.len());
             assert!(values.iter().all(|value| value.is_finite()));
+        }
+        for recipe in hungry_recipes() {
+            plan(&model, recipe).expect("the recipe fits every model of this configuration");
         }
     }
 }
@@ -105,11 +133,12 @@ pub fn cache_entry(data: &[u8]) {
 }
 
 /// Gives bytes the length and checksum that they should have, so that the fields behind them are reached.
-fn sealed(data: &[u8]) -> Vec<u8> {
+pub fn sealed(data: &[u8]) -> Vec<u8> {
     let mut bytes = data.to_vec();
     bytes.truncate(bytes.len().saturating_sub(8).min(usize::from(u16::MAX) - 8));
     bytes.resize(bytes.len().max(8), 0);
-    bytes[..5].copy_from_slice(b"DSCN\x01");
+    bytes[..4].copy_from_slice(b"DSCN");
+    bytes[4] = recipe_bytes::VERSION;
     let length = (bytes.len() + 8) as u16;
     bytes[6..8].copy_from_slice(&length.to_le_bytes());
     let checksum = blake3::hash(&bytes);

@@ -99,10 +99,10 @@ fn damaged_files_fail_with_file_position_and_field_and_are_mended_by_a_reload() 
     let folder = folder(&[
         ("a.discon.ron", b"(\n    class: \"brick\",\n    size: (64, 100_000),\n)"),
         ("b.discon", &binary),
-        ("c.discon.ron", &[b'('; 600_000]),
+        ("c.discon.ron", &vec![b'('; 1_200_000]),
     ]);
     let Some(mut game) = Game::with_assets(folder.path()) else { return };
-    for (path, expected) in [("a.discon.ron", "3:5"), ("b.discon", "`checksum` at offset"), ("c.discon.ron", "524288")]
+    for (path, expected) in [("a.discon.ron", "3:5"), ("b.discon", "`checksum` at offset"), ("c.discon.ron", "1048576")]
     {
         let image: Handle<Image> = load(&game, path);
         let reason = failure(&mut game, &image);

@@ -60,3 +60,37 @@ fn recipes_that_are_not_on_the_list_fail_with_a_reason_also_from_files_and_from_
         assert!(failed.error.to_string().contains(path), "{}", failed.error);
     }
 }
+
+#[test]
+fn surfaces_and_wang_tiles_that_are_not_on_the_list_say_why_and_those_that_are_on_it_are_made() {
+    let side = |seed| Recipe { token_rounds: 2, flow_steps: 2, ..recipe(seed).with_size(128, 128) };
+    let (listed, other) = (side(72), side(73));
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let plugin = plugin(DisconSettings::default(), std::slice::from_ref(&listed));
+    let Some(mut game) = Game::with_plugin(folder.path(), plugin) else { return };
+    let world = game.0.world_mut();
+    let [good, bad] = [&listed, &other].map(|recipe| {
+        let surface = EndlessSurface { radius: 1, spare_layers: 0, ..EndlessSurface::new(recipe.clone()) };
+        [world.spawn(surface).id(), world.spawn(WangTileSet::new(recipe.clone())).id()]
+    });
+    world.flush();
+    let errors = |game: &Game, entities: [Entity; 2]| {
+        let world = game.0.world();
+        let cells = world.get::<SurfaceCells>(entities[0]).expect("the textures are there in the same frame");
+        let tiles = world.get::<WangTextures>(entities[1]).expect("the textures are there in the same frame");
+        [cells.error.clone(), tiles.error.clone()]
+    };
+    game.until("both are refused", |game| errors(game, bad).iter().all(Option::is_some));
+    for error in errors(&game, bad) {
+        let Some(GenerationError::NotCurated(reason)) = error else { panic!("{error:?}") };
+        let parts = ["\"brick\"", "seed 73", &other.digest().to_string(), "one of the 1 recipes"];
+        assert!(parts.iter().all(|part| reason.contains(part)), "{reason}");
+    }
+    game.until("a cell and a tile of the recipe on the list are made", |game| {
+        assert_eq!(errors(game, good), [None, None]);
+        let made = game.0.world().get::<WangTextures>(good[1]).is_some_and(|tiles| tiles.made > 0);
+        made && game.0.world().get::<SurfaceCells>(good[0]).is_some_and(|cells| !cells.layers.is_empty())
+    });
+    let cells = game.0.world().get::<SurfaceCells>(bad[0]).expect("the surface exists");
+    assert!(cells.layers.is_empty(), "nothing of the other one is made");
+}

@@ -1,6 +1,7 @@
 //! The life of a texture: coarse and refined, paused, refused, its tokens, and the numbers about all of it.
 
 use super::{common, game::*};
+use bevy::diagnostic::DiagnosticsStore;
 use bevy_discon::reference::CpuOps;
 use bevy_discon::sampling::decode_coarse;
 
@@ -219,4 +220,37 @@ fn the_texture_nearest_to_a_camera_comes_first() {
     game.until("all are ready", |game| game.heard().generated.len() == 3);
     let order: Vec<Entity> = game.heard().generated.iter().map(|event| event.entity).collect();
     assert_eq!(order, [1, 2, 0].map(|at: usize| entities[at]));
+}
+
+#[test]
+fn diagnostics_show_what_the_statistics_say() {
+    let Some(mut game) = Game::new(DisconSettings::default().with_budget_ms(0.1)) else { return };
+    let shown = |game: &Game| {
+        let store = game.0.world().resource::<DiagnosticsStore>();
+        let newest = |path| store.get_measurement(path).map(|found| found.value);
+        [newest(&UNFINISHED_TEXTURES), newest(&KEPT_BYTES), newest(&GPU_MILLISECONDS)]
+    };
+    let said = |game: &Game| {
+        let statistics = game.0.world().resource::<TextureStatistics>();
+        [statistics.unfinished as f64, statistics.kept_bytes as f64]
+    };
+    game.frames(2);
+    assert_eq!(shown(&game), [None; 3], "nothing has happened");
+    let images: Vec<_> = (68..70).map(|seed| game.generate(recipe(seed))).collect();
+    game.until("both are counted", |game| shown(game)[0] == Some(2.0));
+    game.until("both are ready", |game| {
+        assert!(shown(game)[..2].iter().zip(said(game)).all(|(shown, said)| *shown == Some(said)), "in every frame");
+        images.iter().all(|image| game.is_ready(image))
+    });
+    game.frames(2);
+    // 64x64 pixels of four bytes each; mip levels take a third of that.
+    let bytes = 2.0 * 64.0 * 64.0 * 4.0 * 4.0 / 3.0;
+    assert_eq!(shown(&game)[0], Some(0.0));
+    assert!(shown(&game)[1].is_some_and(|kept| (kept - bytes).abs() < 8.0), "{:?}", shown(&game));
+    assert!(shown(&game)[2].is_some_and(|ms| ms > 0.0), "work takes time: {:?}", shown(&game)[2]);
+    drop(images);
+    game.0.world_mut().resource_mut::<DisconSettings>().memory_cache_bytes = 0;
+    game.until("the textures are forgotten", |game| game.store().is_empty());
+    game.frames(2);
+    assert_eq!(shown(&game)[..2], [Some(0.0), Some(0.0)]);
 }

@@ -9,6 +9,7 @@ mod caches;
 mod common;
 mod continued;
 mod curated;
+#[cfg(feature = "native")]
 mod exemplars;
 mod failures;
 mod game;
@@ -19,5 +20,6 @@ mod life;
 mod maps;
 mod memory;
 mod requests;
+mod scenes;
 mod soak;
 mod surfaces;

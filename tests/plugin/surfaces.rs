@@ -29,6 +29,9 @@ fn above(cell: [i32; 2]) -> Transform {
     Transform::from_xyz(2.0 * cell[0] as f32 + 0.9, 5.0, 2.0 * cell[1] as f32 + 1.2)
 }
 
+/// Farther than cells are numbered.
+const NOWHERE: f32 = 1e12;
+
 fn walk(game: &mut Game, (surface, viewer): (Entity, Entity), cell: [i32; 2]) {
     game.0.world_mut().entity_mut(viewer).insert(above(cell));
     game.until("the viewer is seen", |game| cells(game, surface).viewer == IVec2::from(cell));
@@ -143,6 +146,21 @@ fn textures_of_higher_priority_overtake_a_surface_and_its_end_frees_everything()
     assert!(ids.iter().all(|id| images.get(*id).is_none()), "memory on the GPU is free");
     let next = game.generate(recipe(2));
     game.until("others go on", |game| game.is_ready(&next));
+}
+
+#[test]
+fn a_viewer_beyond_all_cells_sees_none_and_comes_back() {
+    let Some(mut game) = Game::new(DisconSettings::default()) else { return };
+    let opened = open(&mut game, surface(), [0, 0]);
+    for (at, cell) in [(NOWHERE, i32::MAX), (-NOWHERE, i32::MIN)] {
+        game.0.world_mut().entity_mut(opened.1).insert(Transform::from_xyz(at, 5.0, at));
+        game.until("the viewer is seen", |game| cells(game, opened.0).viewer == IVec2::splat(cell));
+        game.frames(5);
+        assert!(cells(&game, opened.0).missing() > 0, "there is nothing so far away");
+        assert_eq!(cells(&game, opened.0).error, None);
+    }
+    walk(&mut game, opened, [1, 1]);
+    check_map(&mut game, opened.0);
 }
 
 #[test]

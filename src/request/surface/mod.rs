@@ -134,7 +134,9 @@ impl SurfaceCells {
     /// Cells around the viewer that have no picture yet.
     pub fn missing(&self) -> usize {
         let reach = -(self.radius as i32)..=self.radius as i32;
-        let cells = reach.clone().flat_map(|y| reach.clone().map(move |x| self.viewer + IVec2::new(x, y)));
+        // A viewer may be farther away than cells can be numbered.
+        let cell = |x: i32, y: i32| self.viewer.saturating_add(IVec2::new(x, y));
+        let cells = reach.clone().flat_map(|y| reach.clone().map(move |x| cell(x, y)));
         cells.filter(|cell| !self.layers.contains_key(cell)).count()
     }
 }

@@ -9,7 +9,7 @@ use crate::request::model_source::DisconModel;
 use crate::request::store::TextureStore;
 use crate::request::systems::DisconSystems;
 use crate::request::target::{layered_image, lookup_image};
-use crate::sampling::EndlessGrid;
+use crate::sampling::{EndlessGrid, Recipe};
 use bevy::prelude::*;
 use bevy::render::render_resource::TextureFormat;
 
@@ -79,7 +79,7 @@ fn open_surfaces(
         if cells.opened.is_some() || cells.error.is_some() {
             continue;
         }
-        if let Some(error) = unusable(&store, &model) {
+        if let Some(error) = unusable(&store, &model).or_else(|| not_curated(&store, &surface.recipe)) {
             cells.error = Some(error);
             continue;
         }
@@ -107,6 +107,12 @@ pub(super) fn unusable(store: &TextureStore, model: &DisconModel) -> Option<Gene
         (None, DisconModel::Failed(reason)) => Some(GenerationError::Model(reason.clone())),
         (None, _) => None,
     }
+}
+
+/// Why a build may not make the pictures of a recipe.
+pub(super) fn not_curated(store: &TextureStore, recipe: &Recipe) -> Option<GenerationError> {
+    let error = store.curated.as_ref()?.check(recipe).err()?;
+    Some(GenerationError::NotCurated(error.to_string()))
 }
 
 /// Where viewers are.

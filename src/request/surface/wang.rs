@@ -1,7 +1,7 @@
 //! Wang tiles by a request.
 
 use super::link::{Arranger, SurfaceCommand, SurfaceJob, SurfaceReport};
-use super::streaming::unusable;
+use super::streaming::{not_curated, unusable};
 use crate::request::events::GenerationError;
 use crate::request::link::{Command, Outbox, ReportSender};
 use crate::request::model_source::DisconModel;
@@ -125,7 +125,7 @@ pub(super) fn open_sets(
         if textures.opened.is_some() || textures.error.is_some() {
             continue;
         }
-        if let Some(error) = unusable(&store, &model) {
+        if let Some(error) = unusable(&store, &model).or_else(|| not_curated(&store, &set.recipe)) {
             textures.error = Some(error);
             continue;
         }
