@@ -43,26 +43,22 @@ struct Line(AssetId<Image>);
 #[derive(Resource)]
 struct Fallback(Handle<Image>);
 
-fn ask(
-    mut textures: TextureGenerator,
-    server: Res<AssetServer>,
-    mut images: ResMut<Assets<Image>>,
-    mut commands: Commands,
-) {
+fn ask(mut textures: TextureGenerator, server: Res<AssetServer>, mut commands: Commands) {
     let columns = [
         ("on the list", textures.generate(wall())),
         ("unknown class", textures.generate(mistake())),
         ("not on the list", textures.generate(Recipe::new("moss").with_seed(1))),
         ("damaged file", server.load("failures/damaged.discon.ron")),
     ];
-    commands.insert_resource(Fallback(images.add(checkers())));
+    commands.insert_resource(Fallback(server.add(checkers())));
     commands.spawn(Camera2d);
     let row = Node { width: percent(100), padding: UiRect::all(px(24)), column_gap: px(24), ..default() };
     commands.spawn(row).with_children(|row| {
         for (title, image) in columns {
-            let column =
-                Node { flex_direction: FlexDirection::Column, width: percent(25), row_gap: px(10), ..default() };
-            let line = (Line(image.id()), Text::new("waiting"), TextFont::from_font_size(15.0));
+            let column = Node { flex_direction: FlexDirection::Column, width: px(290), row_gap: px(10), ..default() };
+            // Digests are long words.
+            let wrap = TextLayout::linebreak(LineBreak::WordOrCharacter);
+            let line = (Line(image.id()), Text::new("waiting"), TextFont::from_font_size(15.0), wrap);
             let picture = Node { width: percent(100), aspect_ratio: Some(1.0), ..default() };
             let title = (Text::new(title), TextFont::from_font_size(22.0));
             row.spawn((column, children![title, (ImageNode::new(image), picture), line]));
@@ -88,7 +84,9 @@ fn explain_textures(
 /// Files that are no recipes: there is no texture, not even a grey one.
 fn explain_files(mut failed: MessageReader<AssetLoadFailedEvent<Image>>, mut shown: Shown) {
     for failed in failed.read() {
-        shown.say(failed.id, failed.error.to_string());
+        // With RUST_BACKTRACE=1 Bevy adds where the error was made.
+        let message = failed.error.to_string();
+        shown.say(failed.id, message.lines().next().unwrap_or_default().into());
         shown.replace(failed.id);
     }
 }

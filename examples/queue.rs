@@ -44,7 +44,7 @@ fn set_up(mut meshes: ResMut<Assets<Mesh>>, mut commands: Commands) -> Result {
         ));
     }
     commands
-        .spawn((Camera3d::default(), Transform::from_xyz(0.0, 2.6, 4.5).with_rotation(Quat::from_rotation_x(-0.2))));
+        .spawn((Camera3d::default(), Transform::from_xyz(0.0, 2.6, 6.0).with_rotation(Quat::from_rotation_x(-0.2))));
     commands.spawn((DirectionalLight::default(), Transform::from_xyz(2.0, 5.0, 6.0).looking_at(Vec3::ZERO, Vec3::Y)));
     let place = Node { position_type: PositionType::Absolute, top: px(12), left: px(12), ..default() };
     commands.spawn((Board, Text::default(), TextFont::from_font_size(15.0), place));

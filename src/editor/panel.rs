@@ -21,7 +21,7 @@ pub fn panel(ui: &mut egui::Ui, state: &mut EditorState) {
     if ui.available_width() < BOTH_COLUMNS {
         look(ui, state);
         ui.separator();
-        form(ui, state);
+        ui.vertical(|ui| form(ui, state));
         ui.separator();
         choose(ui, state);
     } else {
@@ -80,7 +80,8 @@ fn note_changes(ui: &egui::Ui, state: &mut EditorState, before: crate::sampling:
 }
 
 fn history_bar(ui: &mut egui::Ui, state: &mut EditorState) {
-    ui.horizontal(|ui| {
+    // In one column it takes two lines.
+    ui.horizontal_wrapped(|ui| {
         let (past, future) = (state.history.past().len(), state.history.redoable());
         if ui.add_enabled(past > 0, Button::new("Undo")).clicked() {
             state.undo();
