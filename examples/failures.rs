@@ -4,8 +4,8 @@
 //! cargo run --release --example failures -- [--screenshot FILE]
 //! ```
 //!
-//! From left to right: a texture that is made, a class that the model does not have, a recipe that is not on the list of
-//! this build, and a damaged file. Without a picture of the game's own a texture that fails keeps its neutral grey.
+//! From left to right: a texture that is made, a class that the model does not have, a recipe that is not on the list
+//! of this build, and a damaged file. Without a picture of the game's own a texture that fails keeps its neutral grey.
 
 mod common;
 
@@ -117,7 +117,7 @@ impl Shown<'_, '_> {
 /// A picture that nobody overlooks.
 fn checkers() -> Image {
     let size = Extent3d { width: 8, height: 8, depth_or_array_layers: 1 };
-    let pixel = |at: u32| if (at / 8 + at) % 2 == 0 { [230, 0, 230, 255] } else { [20, 20, 20, 255] };
+    let pixel = |at: u32| if (at / 8 + at).is_multiple_of(2) { [230, 0, 230, 255] } else { [20, 20, 20, 255] };
     let pixels = (0..64).flat_map(pixel).collect();
     let mut image =
         Image::new(size, TextureDimension::D2, pixels, TextureFormat::Rgba8UnormSrgb, RenderAssetUsages::default());

@@ -144,13 +144,12 @@ impl Requests<'_, '_> {
     }
 }
 
+/// Entities to dress, and what they wear.
+type Looks<'w, 's> =
+    Query<'w, 's, (Entity, Ref<'static, DisconLayers>, Option<&'static MeshMaterial3d<LayeredMaterial>>)>;
+
 /// Inserts materials, and changes them where a request is another one or has moved.
-fn dress(
-    looks: Query<(Entity, Ref<DisconLayers>, Option<&MeshMaterial3d<LayeredMaterial>>)>,
-    requests: Requests,
-    materials: Option<ResMut<Assets<LayeredMaterial>>>,
-    mut commands: Commands,
-) {
+fn dress(looks: Looks, requests: Requests, materials: Option<ResMut<Assets<LayeredMaterial>>>, mut commands: Commands) {
     let Some(mut materials) = materials else {
         warn_once!("`DisconLayers` has no effect: add `LayeredMaterialPlugin` after `DefaultPlugins`");
         return;
