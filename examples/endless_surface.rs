@@ -21,10 +21,10 @@ const AHEAD: f32 = 3.5;
 
 fn main() -> AppExit {
     App::new()
-        .add_plugins((DefaultPlugins, DisconPlugin::default(), LayeredMaterialPlugin, common::HurryPlugin))
+        .add_plugins((DefaultPlugins, DisconPlugin::default(), common::HurryPlugin))
         .insert_resource(ClearColor(Color::srgb(0.55, 0.65, 0.75)))
         .add_systems(Startup, set_up)
-        .add_systems(Update, (fly, dress, report, save_picture))
+        .add_systems(Update, (fly, report, save_picture))
         .run()
 }
 
@@ -39,11 +39,13 @@ fn set_up(mut meshes: ResMut<Assets<Mesh>>, mut commands: Commands) {
     // Over the middle of a column of cells.
     let camera = Transform::from_xyz(0.5 * CELL, HEIGHT, 0.0).looking_at(Vec3::new(0.5 * CELL, 0.0, -AHEAD), Vec3::Y);
     let spot = commands.spawn(Transform::from_xyz(0.0, 0.0, -HEIGHT.hypot(AHEAD))).id();
-    commands.spawn(EndlessSurface { cell: CELL, radius, viewer: Some(spot), ..EndlessSurface::new(recipe) });
+    let ground = EndlessSurface { cell: CELL, radius, viewer: Some(spot), ..EndlessSurface::new(recipe) };
+    let ground = commands.spawn(ground).id();
     // So far everything is made, wherever in its cell the spot lies.
     let seen = AHEAD + radius as f32 * CELL;
-    // One plane is enough: it follows the camera, and its texture stays where it is in the world.
-    commands.spawn((Plane, Mesh3d(meshes.add(Plane3d::default().mesh().size(10.0 * CELL, 10.0 * CELL)))));
+    // One plane is enough: it follows the camera, and the cells on it stay where they are in the world.
+    let plane = meshes.add(Plane3d::default().mesh().size(10.0 * CELL, 10.0 * CELL));
+    commands.spawn((Plane, Mesh3d(plane), DisconLayers::of(ground)));
     let mut camera = commands.spawn((
         Camera3d::default(),
         camera,
@@ -63,19 +65,6 @@ fn set_up(mut meshes: ResMut<Assets<Mesh>>, mut commands: Commands) {
 /// What the ground is seen on.
 #[derive(Component)]
 struct Plane;
-
-/// Shows the cells, as soon as there are textures for them.
-fn dress(
-    surface: Single<(&EndlessSurface, &SurfaceCells, &GlobalTransform), Added<SurfaceCells>>,
-    plane: Single<Entity, With<Plane>>,
-    mut materials: ResMut<Assets<LayeredMaterial>>,
-    mut commands: Commands,
-) {
-    let (surface, cells, place) = *surface;
-    let base = StandardMaterial { perceptual_roughness: 0.9, ..default() };
-    let extension = TextureLayers::of_surface(surface, cells, place, Color::srgb(0.5, 0.5, 0.5));
-    commands.entity(*plane).insert(MeshMaterial3d(materials.add(LayeredMaterial { base, extension })));
-}
 
 fn fly(
     time: Res<Time>,

@@ -22,9 +22,9 @@ const HALF: f32 = 3.9;
 
 fn main() -> AppExit {
     App::new()
-        .add_plugins((DefaultPlugins, DisconPlugin::default(), LayeredMaterialPlugin, common::HurryPlugin))
+        .add_plugins((DefaultPlugins, DisconPlugin::default(), common::HurryPlugin))
         .add_systems(Startup, set_up)
-        .add_systems(Update, (dress, save_picture))
+        .add_systems(Update, save_picture)
         .run()
 }
 
@@ -49,22 +49,12 @@ fn set_up(
         Mesh3d(mesh),
         Transform::from_xyz(HALF / 2.0 + 0.05, 0.0, 0.0),
         WangTileSet { field: (16, 16), field_seed: 1, ..WangTileSet::new(recipe) },
+        DisconLayers::tiles(SurfacePlane::Xy, Vec2::splat(HALF / TILES))
+            .with_base(StandardMaterial { unlit: true, ..default() }),
     ));
     // Both halves in sight, in their own colours.
     let look = Transform::from_xyz(0.0, 0.0, 5.45).looking_at(Vec3::ZERO, Vec3::Y);
     commands.spawn((Camera3d::default(), Tonemapping::None, look));
-}
-
-/// Shows the tiles, as soon as there are textures for them.
-fn dress(
-    field: Single<(Entity, &WangTextures, &GlobalTransform), Added<WangTextures>>,
-    mut materials: ResMut<Assets<LayeredMaterial>>,
-    mut commands: Commands,
-) {
-    let (entity, tiles, place) = *field;
-    let base = StandardMaterial { unlit: true, ..default() };
-    let extension = TextureLayers::of_tiles(tiles, SurfacePlane::Xy, Vec2::splat(HALF / TILES), place);
-    commands.entity(entity).insert(MeshMaterial3d(materials.add(LayeredMaterial { base, extension })));
 }
 
 fn save_picture(

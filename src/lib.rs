@@ -12,8 +12,16 @@
 //!     App::new().add_plugins((DefaultPlugins, DisconPlugin::default())).add_systems(Startup, ask).run();
 //! }
 //!
-//! fn ask(mut textures: TextureGenerator) {
+//! fn ask(
+//!     mut textures: TextureGenerator,
+//!     mut meshes: ResMut<Assets<Mesh>>,
+//!     mut materials: ResMut<Assets<StandardMaterial>>,
+//!     mut commands: Commands,
+//! ) {
 //!     let image: Handle<Image> = textures.generate(Recipe::new("brick").with_seed(7));
+//!     // The material holds the handle; where the last one is dropped, the request ends.
+//!     let material = materials.add(StandardMaterial::from(image));
+//!     commands.spawn((Mesh3d(meshes.add(Cuboid::default())), MeshMaterial3d(material)));
 //! }
 //! ```
 //!
@@ -46,6 +54,11 @@
 //! Five things are written once: names and shapes of parameters ([`model::ParamTable`]), the mathematics of the network
 //! (`forward` over [`model::Ops`]), the loop of a generation ([`sampling::run_step`]), what a run takes from and leaves
 //! to others ([`sampling::Arrangement`]) and the constants that Rust shares with WGSL (`gpu::kernel`).
+
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 #[cfg(feature = "cli")]
 pub mod bake;
@@ -87,7 +100,7 @@ pub mod train;
 #[cfg(feature = "render")]
 pub mod prelude {
     #[cfg(feature = "material")]
-    pub use crate::layered_material::{LayeredMaterial, LayeredMaterialPlugin, TextureLayers};
+    pub use crate::layered_material::{DisconLayers, LayeredMaterial, LayeredMaterialPlugin, TextureLayers};
     #[cfg(feature = "material")]
     pub use crate::material::DisconMaterial;
     pub use crate::plugin::DisconPlugin;

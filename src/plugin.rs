@@ -24,6 +24,8 @@ use bevy::render::settings::WgpuSettings;
 /// Adds loaders for recipe files, as [`Recipe`](crate::sampling::Recipe) or as the image they make. Paths such as
 /// `discon://brick?seed=7` work if this plugin or [`DisconSourcePlugin`] stands before `DefaultPlugins`.
 ///
+/// With the feature `material` it also adds `LayeredMaterialPlugin`, if Bevy's PBR plugin is there already.
+///
 /// When the graphics device is lost, Bevy ends the program unless a
 /// [`RenderErrorHandler`](bevy::render::error_handler::RenderErrorHandler) makes it recover with a new one. Then every
 /// texture, derived map, cell of a surface in sight and Wang tile is made again, in place, and requests that were
@@ -117,6 +119,8 @@ impl Plugin for DisconPlugin {
         request::build(app, self.model.clone(), self.settings.clone(), self.curated.clone(), KERNEL_VERSION);
         #[cfg(feature = "material")]
         crate::material::build(app);
+        #[cfg(feature = "material")]
+        crate::layered_material::build(app);
     }
 
     // Not in `build`, so that the plugin may stand before `RenderPlugin`.

@@ -8,12 +8,13 @@
 //! Space asks for the next seed: the whole room changes, texture by texture. `--screenshot` saves a picture when all
 //! textures are ready, and exits.
 
+#[path = "../common/mod.rs"]
+mod common;
 mod options;
 mod overlay;
 mod scene;
 
 use bevy::prelude::*;
-use bevy::render::view::screenshot::{Screenshot, ScreenshotCaptured, save_to_disk};
 use bevy::window::PresentMode;
 use bevy_discon::prelude::*;
 use options::Options;
@@ -32,10 +33,11 @@ fn main() -> AppExit {
         present_mode: PresentMode::AutoVsync,
         ..default()
     };
-    let settings = DisconSettings { budget_ms: options.budget_ms(), disk_cache: options.cache.clone(), ..default() };
+    let settings = DisconSettings { budget_ms: options.budget_ms, disk_cache: options.cache.clone(), ..default() };
     App::new()
         .add_plugins(DefaultPlugins.set(WindowPlugin { primary_window: Some(window), ..default() }))
         .add_plugins(DisconPlugin::from_folder(&options.model).with_settings(settings))
+        .add_plugins(common::ScreenshotPlugin)
         .insert_resource(options)
         .add_systems(Startup, (scene::light_room, overlay::open))
         .add_systems(
@@ -45,35 +47,7 @@ fn main() -> AppExit {
                 scene::next_seed,
                 scene::glow,
                 overlay::show,
-                save_picture.run_if(|options: Res<Options>| options.screenshot.is_some()),
             ),
         )
         .run()
-}
-
-/// Saves a picture some frames after the last texture is ready, and exits.
-fn save_picture(
-    options: Res<Options>,
-    store: Res<TextureStore>,
-    model: Res<DisconModel>,
-    mut frames: Local<u32>,
-    mut commands: Commands,
-    mut exit: MessageWriter<AppExit>,
-) {
-    if matches!(*model, DisconModel::Failed(_)) {
-        exit.write(AppExit::error());
-    }
-    if store.is_empty() || store.unfinished() > 0 {
-        *frames = 0;
-        return;
-    }
-    *frames += 1;
-    // Some frames later every pipeline is compiled and the overlay is up to date.
-    if let Some(file) = options.screenshot.clone().filter(|_| *frames == 10) {
-        commands.spawn(Screenshot::primary_window()).observe(save_to_disk(file)).observe(
-            |_: On<ScreenshotCaptured>, mut exit: MessageWriter<AppExit>| {
-                exit.write(AppExit::Success);
-            },
-        );
-    }
 }

@@ -9,9 +9,9 @@ pub struct Options {
     pub cache: Option<PathBuf>,
     pub size: u32,
     pub seed: u64,
-    budget: Option<f32>,
+    /// Milliseconds of generation per frame.
+    pub budget_ms: f32,
     pub resolution: (u32, u32),
-    pub screenshot: Option<PathBuf>,
 }
 
 impl Options {
@@ -21,19 +21,19 @@ impl Options {
             cache: None,
             size: 256,
             seed: 1,
-            budget: None,
+            budget_ms: 4.0,
             resolution: (1280, 800),
-            screenshot: None,
         };
         while let Some(name) = arguments.next() {
             let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
             match name.as_str() {
                 "--model" => options.model = value.into(),
                 "--cache" => options.cache = Some(value.into()),
-                "--screenshot" => options.screenshot = Some(value.into()),
+                // `common` reads it.
+                "--screenshot" => {}
                 "--size" => options.size = number(&name, &value)?,
                 "--seed" => options.seed = number(&name, &value)?,
-                "--budget" => options.budget = Some(number(&name, &value)?),
+                "--budget" => options.budget_ms = number(&name, &value)?,
                 "--resolution" => {
                     let sides = value.split_once('x').ok_or_else(|| format!("{name} needs WIDTHxHEIGHT"))?;
                     options.resolution = (number(&name, sides.0)?, number(&name, sides.1)?);
@@ -42,11 +42,6 @@ impl Options {
             }
         }
         Ok(options)
-    }
-
-    /// Milliseconds of generation per frame. Nobody watches the frames that lead to a screenshot, so those are long.
-    pub fn budget_ms(&self) -> f32 {
-        self.budget.unwrap_or(if self.screenshot.is_some() { 500.0 } else { 4.0 })
     }
 }
 

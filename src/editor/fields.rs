@@ -1,10 +1,11 @@
 //! One widget for each field of a recipe.
 
 use super::state::EditorState;
+use super::style::style;
 use crate::model::config::TOKEN_PIXELS;
 use crate::sampling::recipe::{GUIDANCE_RANGE, LAYOUT_SHARE_RANGE, ROUNDS_RANGE, SIZE_RANGE, TEMPERATURE_RANGE};
 use crate::sampling::{Recipe, Tiling};
-use bevy_egui::egui::{self, DragValue, RichText, ScrollArea, Slider, TextEdit};
+use bevy_egui::egui::{self, DragValue, RichText, ScrollArea, Slider, SliderClamping, TextEdit};
 
 /// The classes of the model as a list.
 pub fn classes(ui: &mut egui::Ui, state: &mut EditorState) {
@@ -27,15 +28,17 @@ pub fn classes(ui: &mut egui::Ui, state: &mut EditorState) {
 
 /// All other fields but the tokens.
 pub fn fields(ui: &mut egui::Ui, state: &mut EditorState) {
-    let (_, styles) = state.tokens_and_styles();
+    let model = state.model.clone();
     let recipe = &mut state.recipe;
     ui.add_space(6.0);
     ui.label(RichText::new("Recipe").strong());
     egui::Grid::new("fields").num_columns(2).show(ui, |ui| {
-        seeds(ui, recipe, styles);
+        seeds(ui, recipe);
+        style(ui, recipe, model.as_deref());
         shape(ui, recipe);
-        let fraction = |value, range| Slider::new(value, range).fixed_decimals(2);
-        let rounds = |value| Slider::new(value, ROUNDS_RANGE).logarithmic(true);
+        // A preset may hold anything: what is out of range stays and is explained, where the progress is.
+        let fraction = |value, range| Slider::new(value, range).fixed_decimals(2).clamping(SliderClamping::Edits);
+        let rounds = |value| Slider::new(value, ROUNDS_RANGE).logarithmic(true).clamping(SliderClamping::Edits);
         row(ui, "layout share", "Share of the tokens from a layout of the model; stage 1 samples the others", |ui| {
             ui.add(fraction(&mut recipe.layout_share, LAYOUT_SHARE_RANGE))
         });
@@ -59,13 +62,14 @@ pub fn fields(ui: &mut egui::Ui, state: &mut EditorState) {
     });
 }
 
-fn row(ui: &mut egui::Ui, name: &str, hint: &str, widget: impl FnOnce(&mut egui::Ui) -> egui::Response) {
+/// A label with a hint, and the widget beside it.
+pub fn row(ui: &mut egui::Ui, name: &str, hint: &str, widget: impl FnOnce(&mut egui::Ui) -> egui::Response) {
     let label = ui.label(name).on_hover_text(hint);
     widget(ui).labelled_by(label.id);
     ui.end_row();
 }
 
-fn seeds(ui: &mut egui::Ui, recipe: &mut Recipe, styles: u32) {
+fn seeds(ui: &mut egui::Ui, recipe: &mut Recipe) {
     row(ui, "seed", "Seed of style, structure and detail", |ui| {
         ui.vertical(|ui| seed(ui, "seed", &mut recipe.seed)).inner
     });
@@ -74,20 +78,11 @@ fn seeds(ui: &mut egui::Ui, recipe: &mut Recipe, styles: u32) {
             ui.vertical(|ui| seed(ui, "detail seed", value)).inner
         })
     });
-    let last = styles.saturating_sub(1);
-    row(ui, "style", "Row of the style bank: colours and contrast", |ui| {
-        let number = |ui: &mut egui::Ui, value: &mut u32| ui.add(DragValue::new(value).speed(0.1).range(0..=last));
-        optional(ui, &mut recipe.style, 0, number)
-    });
-    row(ui, "layout", "Row of the layout bank: where bricks, planks and veins lie", |ui| {
-        let number = |ui: &mut egui::Ui, value: &mut u32| ui.add(DragValue::new(value).speed(0.1).range(0..=last));
-        optional(ui, &mut recipe.layout, 0, number)
-    });
 }
 
 /// A whole number of 64 bits as text, and the numbers beside it: widgets for numbers hold 53 bits and would lose
 /// digits.
-fn seed(ui: &mut egui::Ui, label: &str, value: &mut u64) -> egui::Response {
+pub fn seed(ui: &mut egui::Ui, label: &str, value: &mut u64) -> egui::Response {
     let id = ui.make_persistent_id(label);
     // What is being typed is kept as long as it is no number; else the value may have changed by other means.
     let typed: Option<String> = ui.data(|data| data.get_temp(id));
@@ -124,7 +119,8 @@ fn shape(ui: &mut egui::Ui, recipe: &mut Recipe) {
             // Typed values stay as they are, so that what is wrong with them can be said.
             let side = |side| {
                 let range = 0..=2 * SIZE_RANGE.end();
-                DragValue::new(side).speed(TOKEN_PIXELS as f64).range(range).suffix(" px")
+                let number = DragValue::new(side).speed(TOKEN_PIXELS as f64).range(range).suffix(" px");
+                number.clamp_existing_to_range(false)
             };
             let width = ui.add(side(&mut recipe.size.0));
             let height = ui.add(side(&mut recipe.size.1));
@@ -159,7 +155,7 @@ fn shape(ui: &mut egui::Ui, recipe: &mut Recipe) {
 }
 
 /// A number that may be left to the seed.
-fn optional<Number>(
+pub fn optional<Number>(
     ui: &mut egui::Ui,
     value: &mut Option<Number>,
     start: Number,

@@ -47,24 +47,44 @@ pub fn load_preset(folder: &Path, name: &str) -> Result<Recipe, String> {
     Recipe::read(&path).map_err(|error| error.to_string())
 }
 
-/// Whether a name is one of a file on every system.
+/// Whether a name is one of a file on every system: a preset may be sent to somebody with another one.
 pub(super) fn check_name(name: &str) -> Result<(), String> {
+    // Without dots, so that there is none at the end, which Windows takes away.
     let legal = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | ' ');
-    if (1..=MAX_NAME).contains(&name.len()) && name.chars().all(legal) {
-        return Ok(());
+    if !(1..=MAX_NAME).contains(&name.len()) || !name.chars().all(legal) {
+        return Err(format!("\"{name}\": expected a name of 1 to {MAX_NAME} letters, digits, spaces, `_` or `-`"));
     }
-    Err(format!("\"{name}\": expected a name of 1 to {MAX_NAME} letters, digits, spaces, `_` or `-`"))
+    if name.trim() != name {
+        return Err(format!("\"{name}\": expected a name without spaces at its ends"));
+    }
+    if is_device(name) {
+        return Err(format!("\"{name}\" is the name of a device on Windows: expected another one"));
+    }
+    Ok(())
 }
 
-/// Carries out what was asked for about presets, and leaves the other actions.
-pub fn carry_out_file_actions(state: &mut EditorState) {
+/// Names that Windows keeps for devices, whatever extension follows.
+fn is_device(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    let port = |kind: &str| {
+        let number = name.strip_prefix(kind).unwrap_or_default();
+        number.chars().count() == 1 && number.chars().all(|c| c.is_ascii_digit() || matches!(c, '¹' | '²' | '³'))
+    };
+    matches!(name.as_str(), "CON" | "PRN" | "AUX" | "NUL") || port("COM") || port("LPT")
+}
+
+/// Carries out what was asked for about presets, and leaves the other actions. Gives the files that were written.
+pub fn carry_out_file_actions(state: &mut EditorState) -> Vec<PathBuf> {
+    let mut written = Vec::new();
     for action in std::mem::take(&mut state.actions) {
         let result = match action {
-            EditorAction::SavePreset(name) => save_preset(&state.folder, &name, &state.recipe).map(|path| {
-                state.presets = list_presets(&state.folder);
-                format!("saved {}", path.display())
+            EditorAction::SavePreset(name) => save_preset(&state.preset_folder, &name, &state.recipe).map(|path| {
+                state.presets = list_presets(&state.preset_folder);
+                let told = format!("saved {}", path.display());
+                written.push(path);
+                told
             }),
-            EditorAction::LoadPreset(name) => load_preset(&state.folder, &name).map(|recipe| {
+            EditorAction::LoadPreset(name) => load_preset(&state.preset_folder, &name).map(|recipe| {
                 state.replace(recipe);
                 state.preset_name.clone_from(&name);
                 format!("loaded {name}")
@@ -76,4 +96,5 @@ pub fn carry_out_file_actions(state: &mut EditorState) {
         };
         state.notice = Some(result.map_or_else(Notice::Failed, Notice::Done));
     }
+    written
 }

@@ -1,7 +1,7 @@
 //! An editor panel for recipes, in egui. Feature `editor`.
 //!
-//! [`DisconEditorPlugin`] shows it as a window in any app. Apps with a layout of their own call [`panel()`] where they want
-//! it. The panel is a function of plain data, [`EditorState`]: it changes the recipe in it and notes what it asks the app
+//! [`DisconEditorPlugin`] shows it in any app, as a window or docked at a side. Apps with a layout of their own call
+//! [`panel()`] where they want it. The panel is a function of plain data, [`EditorState`]: it changes the recipe in it and notes what it asks the app
 //! to do as [`EditorAction`]s, which the plugin's systems carry out. So it can be tested without a window.
 
 mod export;
@@ -14,7 +14,9 @@ mod lit;
 mod painter;
 mod panel;
 mod picture;
+mod place;
 mod state;
+mod style;
 mod systems;
 mod token_picture;
 
@@ -23,9 +25,11 @@ pub use export::export_picture;
 pub use files::{carry_out_file_actions, list_presets, load_preset, save_preset};
 pub use history::History;
 pub use panel::panel;
+pub use place::PanelPlace;
 pub use state::{Body, EditorAction, EditorState, EditorView, GALLERY_SEEDS, Notice, ShownTexture, Thumbnail};
 
 use crate::sampling::Recipe;
+use bevy::asset::io::file::FileAssetReader;
 use bevy::prelude::*;
 use bevy_egui::{EguiPlugin, EguiPrimaryContextPass};
 use std::path::PathBuf;
@@ -40,19 +44,29 @@ use std::path::PathBuf;
 /// App::new().add_plugins((DefaultPlugins, DisconPlugin::default(), DisconEditorPlugin::default())).run();
 /// ```
 ///
-/// The window belongs to the first camera. With the feature `material` the texture can be seen on lit bodies, by a camera
+/// Docked at the right side, beside the game:
+///
+/// ```no_run
+/// # use bevy::prelude::*;
+/// use bevy_discon::editor::{DisconEditorPlugin, PanelPlace};
+/// # let mut app = App::new();
+/// app.add_plugins(DisconEditorPlugin { place: PanelPlace::Right, ..default() });
+/// ```
+///
+/// The panel belongs to the first camera. With the feature `material` the texture can be seen on lit bodies, by a camera
 /// of the editor's own with the render layer [`LAYER`](Self::LAYER).
 #[derive(Clone, Debug)]
 pub struct DisconEditorPlugin {
     /// The recipe at the start. Default `brick`.
     pub recipe: Recipe,
     /// Folder of the presets, `NAME.discon.ron`, made if it is missing. A relative path starts at the folder that holds
-    /// `assets/`. Default `assets/recipes`, so that presets are assets.
-    pub folder: PathBuf,
+    /// `assets/`. Default `assets/recipes`, so that presets are assets: one that the
+    /// app has loaded is loaded anew when it is saved.
+    pub preset_folder: PathBuf,
     /// Folder of exported textures, as above. Default `assets/textures`.
     pub export_folder: PathBuf,
-    /// Whether the plugin opens a window. Without it the app calls [`panel()`]. Default true.
-    pub window: bool,
+    /// Where the panel stands at the start; later the resource [`PanelPlace`] says it. Default a window.
+    pub place: PanelPlace,
 }
 
 impl DisconEditorPlugin {
@@ -64,9 +78,9 @@ impl Default for DisconEditorPlugin {
     fn default() -> Self {
         Self {
             recipe: Recipe::new("brick"),
-            folder: "assets/recipes".into(),
+            preset_folder: "assets/recipes".into(),
             export_folder: "assets/textures".into(),
-            window: true,
+            place: PanelPlace::default(),
         }
     }
 }
@@ -76,13 +90,15 @@ impl Plugin for DisconEditorPlugin {
         if !app.is_plugin_added::<EguiPlugin>() {
             app.add_plugins(EguiPlugin::default());
         }
-        let base = bevy::asset::io::file::FileAssetReader::get_base_path();
-        let mut state = EditorState::new(self.recipe.clone(), base.join(&self.folder));
+        let base = FileAssetReader::get_base_path();
+        let mut state = EditorState::new(self.recipe.clone(), base.join(&self.preset_folder));
         state.export_folder = base.join(&self.export_folder);
-        state.presets = list_presets(&state.folder);
+        state.presets = list_presets(&state.preset_folder);
         app.insert_resource(state)
+            .insert_resource(self.place)
             .init_resource::<systems::EditorTextures>()
             .init_resource::<export::Exports>()
+            .add_systems(EguiPrimaryContextPass, place::show_panel)
             .add_systems(
                 Update,
                 // Actions first, so that what they start is shown in the same frame.
@@ -92,13 +108,18 @@ impl Plugin for DisconEditorPlugin {
                     systems::take_tokens,
                     systems::follow_textures,
                     export::finish_exports,
+                    export::give_up_exports,
                 )
                     .chain(),
             );
-        if self.window {
-            app.add_systems(EguiPrimaryContextPass, systems::show_window);
-        }
         #[cfg(feature = "material")]
         lit::build(app);
+    }
+
+    // Not in `build`, so that the plugin may stand before `AssetPlugin`.
+    fn finish(&self, app: &mut App) {
+        let assets = app.get_added_plugins::<AssetPlugin>();
+        let folder = assets.first().map(|assets| FileAssetReader::get_base_path().join(&assets.file_path));
+        app.insert_resource(systems::AssetFolder(folder));
     }
 }

@@ -40,9 +40,11 @@ fn tools(ui: &mut egui::Ui, state: &mut EditorState) {
         if ui.add_enabled(state.recipe.tokens.is_some(), Button::new("Forget")).clicked() {
             state.recipe.tokens = None;
         }
-        let last = state.tokens_and_styles().0.saturating_sub(1);
+        // As long as there is no model, every token may be one.
+        let last = state.tokens_and_styles().0.checked_sub(1).unwrap_or(u16::MAX);
         let label = ui.label("brush");
-        ui.add(DragValue::new(&mut state.brush).range(0..=last)).labelled_by(label.id);
+        let number = DragValue::new(&mut state.brush).range(0..=last).clamp_existing_to_range(false);
+        ui.add(number).labelled_by(label.id);
     });
 }
 

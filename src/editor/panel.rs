@@ -8,33 +8,57 @@ use bevy_egui::egui::{self, Button, ProgressBar, RichText, ScrollArea, TextEdit}
 
 /// Width of the form in points.
 const FORM_WIDTH: f32 = 330.0;
+/// Width of two columns and what separates them.
+const BOTH_COLUMNS: f32 = FORM_WIDTH + picture::SIDE + 22.0;
 
-/// Draws the editor and notes in `state` what was changed and what is asked for. Needs about 760x760 points; put it into
-/// a window, a docked panel or a tab.
+/// Draws the editor and notes in `state` what was changed and what is asked for. Put it into a window, a docked panel or a
+/// tab, in a scroll area: in two columns it needs about 730x860 points, in one, which it takes where there is less room, 380
+/// by twice the height.
 pub fn panel(ui: &mut egui::Ui, state: &mut EditorState) {
     history_bar(ui, state);
     ui.separator();
     let before = state.recipe.clone();
-    ui.horizontal_top(|ui| {
-        ui.vertical(|ui| {
-            ui.set_width(FORM_WIDTH);
-            fields::classes(ui, state);
-            fields::fields(ui, state);
-            presets(ui, state);
-            export(ui, state);
-            notice(ui, state);
-        });
+    if ui.available_width() < BOTH_COLUMNS {
+        look(ui, state);
         ui.separator();
-        ui.vertical(|ui| {
-            picture::picture(ui, state);
-            progress(ui, state);
+        ui.vertical(|ui| form(ui, state));
+        ui.separator();
+        choose(ui, state);
+    } else {
+        ui.horizontal_top(|ui| {
+            ui.vertical(|ui| form(ui, state));
             ui.separator();
-            gallery::gallery(ui, state);
-            ui.separator();
-            painter::painter(ui, state);
+            ui.vertical(|ui| {
+                look(ui, state);
+                ui.separator();
+                choose(ui, state);
+            });
         });
-    });
+    }
     note_changes(ui, state, before);
+}
+
+/// The recipe, and what is done with it.
+fn form(ui: &mut egui::Ui, state: &mut EditorState) {
+    ui.set_width(FORM_WIDTH);
+    fields::classes(ui, state);
+    fields::fields(ui, state);
+    presets(ui, state);
+    export(ui, state);
+    notice(ui, state);
+}
+
+/// What it makes.
+fn look(ui: &mut egui::Ui, state: &mut EditorState) {
+    picture::picture(ui, state);
+    progress(ui, state);
+}
+
+/// Other seeds, other tokens.
+fn choose(ui: &mut egui::Ui, state: &mut EditorState) {
+    gallery::gallery(ui, state);
+    ui.separator();
+    painter::painter(ui, state);
 }
 
 /// Records what the widgets have changed, and asks for the new picture once nothing is being dragged.
@@ -56,7 +80,8 @@ fn note_changes(ui: &egui::Ui, state: &mut EditorState, before: crate::sampling:
 }
 
 fn history_bar(ui: &mut egui::Ui, state: &mut EditorState) {
-    ui.horizontal(|ui| {
+    // In one column it takes two lines.
+    ui.horizontal_wrapped(|ui| {
         let (past, future) = (state.history.past().len(), state.history.redoable());
         if ui.add_enabled(past > 0, Button::new("Undo")).clicked() {
             state.undo();
@@ -121,7 +146,7 @@ fn presets(ui: &mut egui::Ui, state: &mut EditorState) {
     ui.label(RichText::new("Presets").strong());
     ui.horizontal(|ui| {
         ui.add(TextEdit::singleline(&mut state.preset_name).desired_width(180.0));
-        let hint = format!("As NAME.discon.ron in {}", state.folder.display());
+        let hint = format!("As NAME.discon.ron in {}", state.preset_folder.display());
         if ui.button("Save preset").on_hover_text(hint).clicked() {
             state.ask(EditorAction::SavePreset(state.preset_name.clone()));
         }

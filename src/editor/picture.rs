@@ -4,7 +4,7 @@ use super::state::{Body, EditorState, EditorView};
 use bevy_egui::egui::{self, Color32, Pos2, Rect, Sense, TextureId, Vec2};
 
 /// Sides of the picture in points.
-const SIDE: f32 = 352.0;
+pub const SIDE: f32 = 352.0;
 /// The part of a texture that is its whole.
 const WHOLE: Rect = Rect { min: Pos2::ZERO, max: Pos2::new(1.0, 1.0) };
 

@@ -111,7 +111,7 @@ pub struct EditorState {
     /// Token that the painter sets.
     pub brush: u16,
     /// Folder of the presets.
-    pub folder: PathBuf,
+    pub preset_folder: PathBuf,
     /// Names of the presets in it.
     pub presets: Vec<String>,
     /// Name to save under.
@@ -129,8 +129,8 @@ pub struct EditorState {
 }
 
 impl EditorState {
-    /// An editor of `recipe` with presets in `folder`.
-    pub fn new(recipe: Recipe, folder: impl Into<PathBuf>) -> Self {
+    /// An editor of `recipe` with presets in `preset_folder`.
+    pub fn new(recipe: Recipe, preset_folder: impl Into<PathBuf>) -> Self {
         Self {
             preset_name: recipe.class.clone(),
             recipe,
@@ -146,7 +146,7 @@ impl EditorState {
             gallery: Vec::new(),
             gallery_seed: 0,
             brush: 0,
-            folder: folder.into(),
+            preset_folder: preset_folder.into(),
             presets: Vec::new(),
             export_folder: PathBuf::new(),
             export_format: FileFormat::default(),
@@ -161,7 +161,7 @@ impl EditorState {
         self.model.as_ref().map_or(&[], |model| &model.discon.config.classes)
     }
 
-    /// Number of tokens, and rows of the style bank.
+    /// Number of tokens, and rows of the style bank; 0 without a model.
     pub fn tokens_and_styles(&self) -> (u16, u32) {
         let config = self.model.as_ref().map(|model| &model.discon.config);
         let tokens = config.map_or(0, |config| config.mask_token());

@@ -2,23 +2,34 @@
 
 use super::export::start_export;
 use super::files::carry_out_file_actions;
-use super::panel::panel;
 use super::state::{EditorAction, EditorState, ShownTexture, Thumbnail};
 use crate::request::{DisconModel, GenerateTexture, TextureDetail, TextureGenerator, TextureStore, TextureTokens};
 use crate::sampling::Recipe;
 use bevy::prelude::*;
-use bevy_egui::{EguiContexts, EguiTextureHandle, EguiUserTextures, egui};
+use bevy_egui::{EguiTextureHandle, EguiUserTextures};
+use std::path::{Path, PathBuf};
 
 /// Textures of the editor; dropping a handle cancels its request.
 #[derive(Resource, Debug, Default)]
 pub struct EditorTextures {
     /// The picture.
-    pub picture: Option<Handle<Image>>,
+    pub picture: Option<EditorPicture>,
     /// The thumbnails, in the order of [`EditorState::gallery`].
     pub gallery: Vec<Handle<Image>>,
     /// Whether the tokens of the picture are asked for.
     pub reading_tokens: bool,
 }
+
+/// The picture of the editor, and what it shows: the recipe that is edited may be another one already.
+#[derive(Clone, Debug)]
+pub struct EditorPicture {
+    pub image: Handle<Image>,
+    pub recipe: Recipe,
+}
+
+/// Folder of the app's assets, if it has any.
+#[derive(Resource, Debug)]
+pub struct AssetFolder(pub Option<PathBuf>);
 
 /// Takes the model, or the reason why there is none.
 pub fn follow_model(model: Res<DisconModel>, mut state: ResMut<EditorState>) {
@@ -37,12 +48,15 @@ pub fn carry_out_actions(
     mut state: ResMut<EditorState>,
     mut textures: ResMut<EditorTextures>,
     mut generator: TextureGenerator,
+    assets: Res<AssetFolder>,
+    server: Res<AssetServer>,
     mut commands: Commands,
 ) {
     if state.actions.is_empty() {
         return;
     }
-    carry_out_file_actions(&mut state);
+    let written = carry_out_file_actions(&mut state);
+    reload(&written, assets.0.as_deref(), &server);
     for action in std::mem::take(&mut state.actions) {
         match action {
             EditorAction::Generate(recipe) => show_picture(recipe, &mut textures, &mut generator),
@@ -60,17 +74,17 @@ pub fn carry_out_actions(
             }
             EditorAction::ReadTokens => {
                 textures.reading_tokens = textures.picture.is_some();
-                textures.picture.iter().for_each(|image| generator.read_tokens(image));
+                textures.picture.iter().for_each(|picture| generator.read_tokens(&picture.image));
             }
             EditorAction::Cancel => {
-                for image in textures.picture.iter().chain(&textures.gallery) {
+                for image in textures.picture.iter().map(|picture| &picture.image).chain(&textures.gallery) {
                     if generator.progress(image).is_some_and(|state| !state.is_finished()) {
                         generator.cancel(image);
                     }
                 }
             }
             EditorAction::Export(name, format) => {
-                start_export(name, format, &mut state, &textures, &mut commands);
+                start_export(name, format, &mut state, &textures, &generator, &mut commands);
             }
             // Done above.
             EditorAction::SavePreset(_) | EditorAction::LoadPreset(_) => {}
@@ -80,8 +94,22 @@ pub fn carry_out_actions(
 
 fn show_picture(recipe: Recipe, textures: &mut EditorTextures, generator: &mut TextureGenerator) {
     // Before the thumbnails: somebody waits for it.
-    textures.picture = Some(generator.request(GenerateTexture::new(recipe).with_priority(1.0)));
+    let image = generator.request(GenerateTexture::new(recipe.clone()).with_priority(1.0));
+    textures.picture = Some(EditorPicture { image, recipe });
     textures.reading_tokens = false;
+}
+
+/// Loads presets anew that the app uses as assets: Bevy's watcher of files does not tell of one that another file was
+/// renamed to, as presets are saved.
+fn reload(written: &[PathBuf], assets: Option<&Path>, server: &AssetServer) {
+    // The same folder can be written in several ways.
+    let whole = |path: &Path| path.canonicalize().ok();
+    let Some(assets) = assets.and_then(whole) else { return };
+    for file in written.iter().filter_map(|file| whole(file)) {
+        if let Ok(path) = file.strip_prefix(&assets) {
+            server.reload(path.to_path_buf());
+        }
+    }
 }
 
 /// Puts the tokens that were read into the recipe.
@@ -91,7 +119,7 @@ pub fn take_tokens(
     mut textures: ResMut<EditorTextures>,
 ) {
     for message in messages.read() {
-        let of_picture = textures.picture.as_ref().is_some_and(|image| image.id() == message.image);
+        let of_picture = textures.picture.as_ref().is_some_and(|picture| picture.image.id() == message.image);
         if textures.reading_tokens && of_picture {
             textures.reading_tokens = false;
             // The picture is the same.
@@ -113,17 +141,8 @@ pub fn follow_textures(
         image: Some(images.add_image(EguiTextureHandle::Weak(image.id()))),
         state: store.state(image).cloned(),
     };
-    state.picture = textures.picture.as_ref().map(&mut show).unwrap_or_default();
+    state.picture = textures.picture.as_ref().map(|picture| show(&picture.image)).unwrap_or_default();
     for (thumbnail, image) in state.gallery.iter_mut().zip(&textures.gallery) {
         thumbnail.texture = show(image);
     }
-}
-
-/// The panel in a window.
-pub fn show_window(mut contexts: EguiContexts, mut state: ResMut<EditorState>) {
-    // Without a camera there is nothing to draw on.
-    let Ok(context) = contexts.ctx_mut() else { return };
-    egui::Window::new("Texture editor").default_pos((8.0, 8.0)).resizable(false).show(context, |ui| {
-        panel(ui, &mut state);
-    });
 }

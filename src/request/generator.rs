@@ -13,9 +13,10 @@ use bevy::prelude::*;
 /// ```
 /// # use bevy::prelude::*;
 /// # use bevy_discon::prelude::*;
-/// fn paint(mut generator: TextureGenerator, mut sprites: Query<&mut GeneratedTexture>) {
-///     for mut texture in &mut sprites {
-///         texture.0 = generator.generate(Recipe::new("brick").with_seed(7));
+/// fn paint(mut generator: TextureGenerator, mut sprites: Query<&mut Sprite>) {
+///     for mut sprite in &mut sprites {
+///         // The sprite holds the handle: the request lives as long as somebody does.
+///         sprite.image = generator.generate(Recipe::new("brick").with_seed(7));
 ///     }
 /// }
 /// # bevy::ecs::system::assert_is_system(paint);

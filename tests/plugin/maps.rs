@@ -7,7 +7,11 @@ use bevy_discon::reference::maps::{Picture, derive};
 const RULES: MapRules = MapRules { relief: 0.05, occlusion: 0.7, roughness: 0.55, wear: 0.5, metallic: 0.25 };
 
 fn off(found: &[u8], base: &[u8], kind: MapKind, wrap: Wrap) -> Option<u8> {
-    let expected = derive(Picture { pixels: base, size: (64, 64), wrap }, kind, &RULES);
+    off_by(found, base, kind, wrap, &RULES)
+}
+
+fn off_by(found: &[u8], base: &[u8], kind: MapKind, wrap: Wrap, rules: &MapRules) -> Option<u8> {
+    let expected = derive(Picture { pixels: base, size: (64, 64), wrap }, kind, rules);
     assert_eq!(found.len(), expected.len());
     found.iter().zip(&expected).map(|(a, b)| a.abs_diff(*b)).max()
 }
@@ -102,9 +106,27 @@ fn an_entity_with_a_request_and_a_material_is_dressed_in_the_same_frame() {
     let base = game.texture_of(entity);
     assert_eq!(material.base_color_texture, Some(base.clone()));
     assert_eq!(material.occlusion_texture, material.metallic_roughness_texture, "packed as glTF does");
-    let normal = material.normal_map_texture.clone().expect("it has normals");
+    assert_eq!((material.perceptual_roughness, material.metallic), (1.0, 1.0), "the map has the values");
+    assert_eq!(material.parallax_depth_scale, RULES.relief);
+    let map = |map: &Option<Handle<Image>>| map.clone().expect("the material has it");
+    let maps = [
+        (map(&material.normal_map_texture), MapKind::Normal, RULES),
+        (map(&material.occlusion_texture), MapKind::OcclusionRoughnessMetallic, RULES),
+        // Bevy wants depth: heights upside down.
+        (map(&material.depth_map), MapKind::Height, MapRules { relief: -RULES.relief, ..RULES }),
+    ];
     game.until("the texture is ready", |game| game.is_ready(&base));
     game.frames(4);
-    let (picture, found) = (rgb(&game.picture(&base)), rgb(&game.picture(&normal)));
-    assert!(off(&found, &picture, MapKind::Normal, Wrap::BOTH) <= Some(1));
+    let picture = rgb(&game.picture(&base));
+    for (map, kind, rules) in maps {
+        let found = rgb(&game.picture(&map));
+        assert!(off_by(&found, &picture, kind, Wrap::BOTH, &rules) <= Some(1), "{kind:?}");
+        assert!(found.chunks_exact(3).any(|pixel| pixel != &rules.neutral(kind)[..3]), "{kind:?} is filled");
+    }
+    let plain = game.0.world_mut().spawn((GenerateTexture::new(recipe(81)), DisconMaterial::new(RULES))).id();
+    game.0.world_mut().flush();
+    let world = game.0.world();
+    let handle = world.get::<MeshMaterial3d<StandardMaterial>>(plain).expect("it has a material");
+    let material = world.resource::<Assets<StandardMaterial>>().get(&handle.0).expect("the material exists");
+    assert_eq!(material.depth_map, None, "without parallax nothing reads heights");
 }

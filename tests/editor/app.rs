@@ -1,0 +1,236 @@
+//! The editor in whole apps, with Bevy's renderer and without a window: does what its state asks for arrive?
+
+use super::*;
+use bevy::app::PluginGroup;
+use bevy::camera::RenderTarget;
+use bevy::camera::visibility::RenderLayers;
+use bevy::image::Image;
+use bevy::prelude::*;
+use bevy::render::gpu_readback::{Readback, ReadbackComplete};
+use bevy::render::pipelined_rendering::PipelinedRenderingPlugin;
+use bevy::render::render_resource::{TextureFormat, TextureUsages};
+use bevy::time::TimeUpdateStrategy;
+use bevy::window::ExitCondition;
+use bevy_discon::editor::{
+    Body, DisconEditorPlugin, EditorAction, EditorView, FileFormat, Notice, PanelPlace, save_preset,
+};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Wall-clock limit of every wait.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// One at a time: each opens a device of its own.
+static ALONE: Mutex<()> = Mutex::new(());
+
+struct Studio(App, #[expect(dead_code, reason = "held until the app is gone")] MutexGuard<'static, ()>);
+
+/// Pixels that came from the GPU.
+#[derive(Resource, Default)]
+struct Pixels(Option<Vec<u8>>);
+
+impl Studio {
+    /// An app with its assets in `folder`; none if GPU tests are turned off.
+    fn open(folder: &Path, place: PanelPlace) -> Option<Self> {
+        common::gpu()?;
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut model =
+            Model::new(&ModelConfig::tiny(&["brick", "moss"]), None, 1).expect("the configuration is sound");
+        common::randomise(&mut model);
+        let assets = AssetPlugin { file_path: folder.to_string_lossy().into_owned(), ..default() };
+        let window = WindowPlugin { primary_window: None, exit_condition: ExitCondition::DontExit, ..default() };
+        let plugins = DefaultPlugins.build().set(assets).set(window);
+        let plugins = plugins.disable::<bevy::winit::WinitPlugin>().disable::<PipelinedRenderingPlugin>();
+        let mut app = App::new();
+        app.add_plugins((
+            plugins.disable::<bevy::log::LogPlugin>(),
+            DisconPlugin { model: ModelSource::Loaded(Arc::new(model)), ..default() },
+            DisconEditorPlugin {
+                recipe: recipe(0),
+                preset_folder: folder.join("recipes"),
+                export_folder: folder.join("textures"),
+                place,
+            },
+        ));
+        app.init_resource::<Pixels>();
+        app.finish();
+        app.cleanup();
+        Some(Self(app, alone))
+    }
+
+    fn state(&mut self) -> Mut<'_, EditorState> {
+        self.0.world_mut().resource_mut::<EditorState>()
+    }
+
+    fn until(&mut self, what: &str, mut holds: impl FnMut(&mut World) -> bool) {
+        let start = Instant::now();
+        while !holds(self.0.world_mut()) {
+            let notice = &self.0.world().resource::<EditorState>().notice;
+            assert!(start.elapsed() < PATIENCE, "waited too long for: {what}; {notice:?}");
+            self.0.update();
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn until_ready(&mut self) {
+        self.until("the picture", |world| {
+            matches!(world.resource::<EditorState>().picture.state, Some(TextureState::Ready(_)))
+        });
+    }
+
+    /// What an image shows now.
+    fn pixels(&mut self, image: &Handle<Image>) -> Vec<u8> {
+        self.0.world_mut().resource_mut::<Pixels>().0 = None;
+        let keep = |event: On<ReadbackComplete>, mut pixels: ResMut<Pixels>| pixels.0 = Some(event.data.clone());
+        let reading = self.0.world_mut().spawn(Readback::texture(image.clone())).observe(keep).id();
+        self.until("the pixels", |world| world.resource::<Pixels>().0.is_some());
+        self.0.world_mut().despawn(reading);
+        self.0.world_mut().resource_mut::<Pixels>().0.take().expect("they have come")
+    }
+}
+
+fn recipe(seed: u64) -> Recipe {
+    Recipe::new("brick").with_size(64, 64).with_seed(seed)
+}
+
+/// How far a pixel is from grey.
+fn colour(pixel: &[u8]) -> u8 {
+    pixel[..3].iter().max().unwrap_or(&0) - pixel[..3].iter().min().unwrap_or(&0)
+}
+
+#[test]
+fn a_texture_that_the_state_asks_for_arrives_in_the_picture_and_on_the_lit_body() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let Some(mut studio) = Studio::open(folder.path(), PanelPlace::None) else { return };
+    let mut state = studio.state();
+    state.recipe = recipe(3);
+    state.view = EditorView::Lit(Body::Sphere);
+    state.generate();
+    studio.until_ready();
+    assert!(studio.state().picture.image.is_some(), "egui can show it");
+
+    let world = studio.0.world_mut();
+    let (image, ..) = world.resource::<TextureStore>().iter().find(|(_, of, _)| **of == recipe(3)).expect("it exists");
+    let layer = RenderLayers::layer(DisconEditorPlugin::LAYER);
+    let mut bodies = world.query::<(&MeshMaterial3d<StandardMaterial>, &RenderLayers)>();
+    let (material, _) = bodies.iter(world).find(|(_, layers)| **layers == layer).expect("there is a body");
+    let material = world.resource::<Assets<StandardMaterial>>().get(&material.0).expect("it is dressed");
+    assert_eq!(material.base_color_texture.as_ref().map(Handle::id), Some(image));
+    assert!(material.normal_map_texture.is_some());
+
+    let mut cameras = world.query::<(&RenderTarget, &RenderLayers)>();
+    let (target, _) = cameras.iter(world).find(|(_, layers)| **layers == layer).expect("a camera looks at it");
+    let RenderTarget::Image(target) = target else { panic!("{target:?}") };
+    let target = target.handle.clone();
+    let mut images = world.resource_mut::<Assets<Image>>();
+    // So that the test can read it.
+    images.get_mut(&target).expect("it exists").texture_descriptor.usage |= TextureUsages::COPY_SRC;
+    let start = Instant::now();
+    loop {
+        let pixels = studio.pixels(&target);
+        let side = pixels.len().div_euclid(4).isqrt();
+        let at = |x: usize, y: usize| colour(&pixels[4 * (y * side + x)..]);
+        let middle = (side / 3..2 * side / 3).flat_map(|y| (side / 3..2 * side / 3).map(move |x| (x, y)));
+        assert!(at(2, 2) < 8, "there is nothing in the corner");
+        // Lamps and background are grey, and so is a texture that is not made yet.
+        if middle.map(|(x, y)| at(x, y)).max() > Some(40) {
+            break;
+        }
+        assert!(start.elapsed() < PATIENCE, "the body stays grey");
+    }
+}
+
+/// As if the GPU never answered.
+fn lose_pixels(readbacks: Query<Entity, (With<Readback>, Added<Readback>)>, mut commands: Commands) {
+    readbacks.iter().for_each(|entity| _ = commands.entity(entity).remove::<Readback>());
+}
+
+#[test]
+fn only_a_finished_picture_is_exported_and_pixels_that_never_come_are_told() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let Some(mut studio) = Studio::open(folder.path(), PanelPlace::None) else { return };
+    let export = || EditorAction::Export("wall".into(), FileFormat::Png);
+    let told = |studio: &mut Studio| format!("{:?}", studio.state().notice);
+    studio.state().ask(export());
+    studio.0.update();
+    assert!(told(&mut studio).contains("no picture to export yet"), "{}", told(&mut studio));
+    studio.state().generate();
+    studio.until_ready();
+    // The panel shows a finished picture, but the next one is on its way.
+    // Rows of 80 pixels come with padding.
+    studio.state().ask(EditorAction::Generate(recipe(5).with_size(80, 64)));
+    studio.state().ask(export());
+    studio.0.update();
+    assert!(told(&mut studio).contains("not finished"), "{}", told(&mut studio));
+    assert_eq!(studio.state().exporting, 0);
+    studio.until_ready();
+    studio.state().ask(export());
+    studio.0.update();
+    studio.until("the export", |world| world.resource::<EditorState>().exporting == 0);
+    assert!(matches!(studio.state().notice, Some(Notice::Done(_))), "{}", told(&mut studio));
+    let file = image::open(folder.path().join("textures/wall.png")).expect("it is a picture");
+    assert_eq!((file.width(), file.height()), (80, 64), "of the recipe that was shown, not the one that is edited");
+
+    studio.0.add_systems(Last, lose_pixels);
+    studio.0.insert_resource(TimeUpdateStrategy::ManualDuration(Duration::from_secs(1)));
+    studio.state().ask(export());
+    studio.0.update();
+    assert_eq!(studio.state().exporting, 1);
+    (0..12).for_each(|_| studio.0.update());
+    assert!(told(&mut studio).contains("did not come from the GPU"), "{}", told(&mut studio));
+    assert_eq!(studio.state().exporting, 0, "another export can be started");
+}
+
+#[test]
+fn the_panel_stands_where_the_resource_says() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let Some(mut studio) = Studio::open(folder.path(), PanelPlace::Window) else { return };
+    // Rows that need no padding.
+    let (width, height) = (1024, 512);
+    let mut screen = Image::new_target_texture(width, height, TextureFormat::Rgba8UnormSrgb, None);
+    screen.texture_descriptor.usage |= TextureUsages::COPY_SRC;
+    let screen = studio.0.world_mut().resource_mut::<Assets<Image>>().add(screen);
+    let camera = Camera { clear_color: Color::srgb(1.0, 0.0, 0.0).into(), ..default() };
+    studio.0.world_mut().spawn((Camera2d, camera, RenderTarget::Image(screen.clone().into())));
+    for (place, covered) in [
+        (PanelPlace::Window, [false, true, false]),
+        (PanelPlace::Left, [true, true, false]),
+        (PanelPlace::Right, [false, false, true]),
+        (PanelPlace::None, [false, false, false]),
+    ] {
+        *studio.0.world_mut().resource_mut::<PanelPlace>() = place;
+        let start = Instant::now();
+        loop {
+            let pixels = studio.pixels(&screen);
+            // Beside a window, in it, and at the right border.
+            let found = [2, 20, width - 3].map(|x| {
+                let at = 4 * (height / 2 * width + x) as usize;
+                // Panels are grey.
+                colour(&pixels[at..]) < 60
+            });
+            if found == covered {
+                break;
+            }
+            assert!(start.elapsed() < PATIENCE, "{place:?} covers {found:?}");
+        }
+    }
+}
+
+#[test]
+fn a_preset_that_the_app_has_loaded_is_loaded_anew_when_it_is_saved() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    save_preset(&folder.path().join("recipes"), "wall", &recipe(1)).expect("the folder can be written");
+    let Some(mut studio) = Studio::open(folder.path(), PanelPlace::None) else { return };
+    let server = studio.0.world().resource::<AssetServer>().clone();
+    let path = "recipes/wall.discon.ron";
+    let (asset, image): (Handle<Recipe>, Handle<Image>) = (server.load(path), server.load(path));
+    let both = |world: &World, seed: u64| {
+        let shown = world.resource::<TextureStore>().recipe(&image);
+        world.resource::<Assets<Recipe>>().get(&asset) == Some(&recipe(seed)) && shown == Some(&recipe(seed))
+    };
+    studio.until("the preset", |world| both(world, 1));
+    studio.state().recipe = recipe(2);
+    studio.state().ask(EditorAction::SavePreset("wall".into()));
+    studio.until("the saved preset", |world| both(world, 2));
+}
