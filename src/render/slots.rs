@@ -150,9 +150,7 @@ pub fn prepare_slots(
             Err(error) if memory.try_again(&error, &mut slots) => {}
             Err(error) => {
                 let failed = queued.jobs.extract_if(.., |waiting| waiting.job.plan.shape == shape);
-                failed.for_each(|waiting| {
-                    sender.send(waiting.around.failure(waiting.job.ticket, error.to_string()));
-                });
+                failed.for_each(|waiting| sender.send(waiting.failure(error.to_string())));
             }
         }
     }

@@ -18,6 +18,8 @@ mod hot_reload;
 mod life;
 mod maps;
 mod memory;
+#[cfg(feature = "native")]
+mod processor;
 mod requests;
 mod soak;
 mod surfaces;
