@@ -96,9 +96,9 @@ impl Queued {
         candidates.max_by(|(_, a), (_, b)| a.order(b)).map(|(at, _)| at)
     }
 
-    /// Fails everything that waits.
+    /// Fails everything that waits, but for what rests or is paused.
     pub fn fail_all(&mut self, error: &GpuError, sender: &ReportSender) {
-        for waiting in self.jobs.drain(..) {
+        for waiting in self.jobs.extract_if(.., |waiting| waiting.can_run()) {
             sender.send(waiting.failure(error.to_string()));
         }
         for (ticket, _) in self.uploads.drain(..) {

@@ -96,7 +96,7 @@ fn a_path_of_the_generators_source_is_a_texture_and_its_errors_name_the_field() 
 fn what_the_model_does_not_have_is_told_with_its_line() {
     let folder = folder(&[
         ("a.discon.ron", b"(\n    class: \"brck\",\n)"),
-        ("b.discon.ron", b"(\n    class: \"brick\",\n    size: (64, 64),\n    style: 60000,\n)"),
+        ("b.discon.ron", b"(\n    class: \"brick\",\n    size: (64, 64),\n    style: Some(60000),\n)"),
     ]);
     let Some(mut game) = Game::with_assets(folder.path()) else { return };
     for (number, path, expected) in [(1, "a.discon.ron", "2:12: "), (2, "b.discon.ron", "4:5: ")] {
