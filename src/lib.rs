@@ -35,6 +35,7 @@
 //!    Bevy's `RenderGraph` schedule encodes as many of them per frame as the budget allows.
 //! 4. When the tokens are sampled, their picture alone is decoded into the texture that the game already uses, with mip
 //!    levels; the last dispatches write the refined picture over it. A job that waits keeps its tokens.
+//!    Where no GPU can do it, the processor runs the same plan on a task thread (`request`, `native`).
 //! 5. A channel brings reports back to the main world, which sends messages and fills the caches.
 //!
 //! # Modules
@@ -107,9 +108,9 @@ pub mod prelude {
     pub use crate::request::{
         BatchLimit, DerivedMaps, DisconModel, DisconSettings, DisconSourcePlugin, DiskCacheFailed, EndlessSurface,
         GPU_MILLISECONDS, GenerateTexture, GeneratedTexture, GenerationError, KEPT_BYTES, ModelSource,
-        PriorityByDistance, SurfaceCells, SurfacePlane, TextureCoarse, TextureDetail, TextureFailed, TextureGenerated,
-        TextureGenerator, TextureNotGenerated, TextureProgress, TextureReady, TextureSource, TextureState,
-        TextureStatistics, TextureStore, TextureTokens, UNFINISHED_TEXTURES, WangTextures, WangTileSet,
+        PriorityByDistance, ProcessorThreads, SurfaceCells, SurfacePlane, TextureCoarse, TextureDetail, TextureFailed,
+        TextureGenerated, TextureGenerator, TextureNotGenerated, TextureProgress, TextureReady, TextureSource,
+        TextureState, TextureStatistics, TextureStore, TextureTokens, UNFINISHED_TEXTURES, WangTextures, WangTileSet,
     };
     #[cfg(feature = "native")]
     pub use crate::request::{EncodePicture, EncodedPicture, PictureNotEncoded};

@@ -7,7 +7,7 @@ use bevy::prelude::*;
 use bevy::render::RenderApp;
 use bevy::render::settings::WgpuSettings;
 
-/// Generates textures on the GPU while the game runs.
+/// Generates textures on the GPU while the game runs; on the processor where no GPU can.
 ///
 /// ```no_run
 /// use bevy::prelude::*;
@@ -41,8 +41,15 @@ use bevy::render::settings::WgpuSettings;
 /// }));
 /// ```
 ///
-/// Needs `AssetPlugin`, `ImagePlugin` and `RenderPlugin`, all of which `DefaultPlugins` has. Without a renderer every
-/// request fails with a reason and nothing else happens. Costs nothing in frames without requests.
+/// Needs `AssetPlugin`, `ImagePlugin` and `RenderPlugin`, all of which `DefaultPlugins` has. Costs nothing in frames
+/// without requests.
+///
+/// Without a renderer, and on an adapter that cannot run the kernels, textures and their maps are made on the processor
+/// (feature `native`, [`DisconSettings::processor_threads`]): the same order, messages and caches, one texture at a time
+/// on a task thread. Without a renderer the picture becomes [`Image::data`], all levels one after the other, and there
+/// is none before it. Endless surfaces and Wang tiles fail there with
+/// [`GenerationError::NeedsGpu`](crate::request::GenerationError::NeedsGpu); without the feature every request fails with
+/// a reason.
 #[derive(Clone, Debug, Default)]
 pub struct DisconPlugin {
     /// Where the model comes from. Default the folder `assets/models/small`.
@@ -80,8 +87,7 @@ impl DisconPlugin {
 /// The same settings, but without any backend if this computer has no graphics adapter for them.
 ///
 /// Bevy ends the program when it finds no adapter. With these settings it starts without a renderer instead, so that a
-/// server or a tool can go on; requests fail with
-/// [`GenerationError::NoRenderer`](crate::request::GenerationError::NoRenderer).
+/// server or a tool can go on; the processor makes the textures, see [`DisconPlugin`].
 /// Asks the driver, some tens of milliseconds.
 ///
 /// ```no_run

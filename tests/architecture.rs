@@ -19,8 +19,8 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
     ("surface", &["model", "sampling", "reference", "native"]),
     ("bake", &["model", "sampling", "reference", "native", "gpu", "files", "export"]),
     ("exemplar", &["model", "sampling", "reference", "native"]),
-    // Pictures are encoded on task threads of the processor.
-    ("request", &["model", "sampling", "exemplar", "cache"]),
+    // Pictures are encoded on task threads of the processor, and made there where there is no GPU for them.
+    ("request", &["model", "sampling", "exemplar", "cache", "reference", "native"]),
     ("editor", &["model", "sampling", "request", "files", "export"]),
     ("render", &["model", "sampling", "gpu", "request", "cache"]),
     // It measures everything, and nothing imports it.

@@ -8,7 +8,7 @@ mod ktx2;
 pub use crate::reference::maps::Picture;
 
 use crate::files::write_atomically;
-use crate::reference::maps::{derive, downsample, downsample_colour};
+use crate::reference::maps::{Level, derive, levels};
 use crate::sampling::{MapKind, MapRules};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -100,7 +100,7 @@ pub fn encode(
     };
     match format {
         FileFormat::Png => png(&pixels, picture.size),
-        FileFormat::Ktx2 => ktx2::encode(&levels(pixels, picture.size, kind), kind == FileKind::Colour),
+        FileFormat::Ktx2 => ktx2::encode(&levels(pixels, picture.size, kind.map()), kind == FileKind::Colour),
     }
 }
 
@@ -157,28 +157,6 @@ pub enum ExportError {
         /// What the system said.
         source: std::io::Error,
     },
-}
-
-/// A picture in one size: RGB bytes.
-pub(crate) struct Level {
-    /// RGB bytes, `(height * width, 3)`.
-    pub pixels: Vec<u8>,
-    /// Width and height.
-    pub size: (usize, usize),
-}
-
-/// All mip levels down to 1x1, as the GPU makes them.
-fn levels(pixels: Vec<u8>, size: (usize, usize), kind: FileKind) -> Vec<Level> {
-    let mut levels = vec![Level { pixels, size }];
-    while let Some(Level { pixels, size }) = levels.last().filter(|level| level.size != (1, 1)) {
-        let coarser = match kind.map() {
-            None => downsample_colour(pixels, *size),
-            Some(map) => downsample(pixels, *size, map),
-        };
-        let size = ((size.0 / 2).max(1), (size.1 / 2).max(1));
-        levels.push(Level { pixels: coarser, size });
-    }
-    levels
 }
 
 fn png(pixels: &[u8], (width, height): (usize, usize)) -> Result<Vec<u8>, ExportError> {

@@ -1,15 +1,19 @@
 //! The fast CPU path: the reference executor with its expensive loops replaced by the `gemm` crate, in bands on all cores.
 //!
-//! For build servers without a GPU, for tests, and for games on machines whose adapter cannot run the kernels.
+//! For build servers without a GPU, for tests, and for games on machines whose adapter cannot run the kernels: the plugin
+//! runs a [`Generation`] step by step on a task thread then.
 //! Same plan, same tokens; pixels differ from the plain reference by the rounding of sums in another order.
 
 mod attention;
 mod bands;
+mod generation;
 mod product;
 
 use crate::model::Model;
 use crate::reference::{CpuOps, GeneratedTexture, Loops};
 use crate::sampling::{LatentState, Plan, run_step};
+
+pub use generation::{Generation, Threads};
 
 /// The tuned loops.
 pub const LOOPS: Loops = Loops { bands: product::bands, product: product::product, attention: attention::attention };

@@ -113,6 +113,29 @@ pub fn downsample(finer: &[u8], size: (usize, usize), kind: MapKind) -> Vec<u8> 
     )
 }
 
+/// A picture in one size: RGB bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Level {
+    /// RGB bytes, `(height * width, 3)`.
+    pub pixels: Vec<u8>,
+    /// Width and height.
+    pub size: (usize, usize),
+}
+
+/// All mip levels of a picture, or of a map of a kind, down to 1x1, as the GPU makes them. The first is the given one.
+pub fn levels(pixels: Vec<u8>, size: (usize, usize), kind: Option<MapKind>) -> Vec<Level> {
+    let mut levels = vec![Level { pixels, size }];
+    while let Some(Level { pixels, size }) = levels.last().filter(|level| level.size != (1, 1)) {
+        let coarser = match kind {
+            None => downsample_colour(pixels, *size),
+            Some(map) => downsample(pixels, *size, map),
+        };
+        let size = ((size.0 / 2).max(1), (size.1 / 2).max(1));
+        levels.push(Level { pixels: coarser, size });
+    }
+    levels
+}
+
 /// The means of the areas that the pixels of a level half as large cover, each `finish`ed.
 fn means(
     finer: &[u8],

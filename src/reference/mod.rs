@@ -1,7 +1,7 @@
 //! The slow truth: every operation as plain loops, one file per kernel family, run eagerly.
 //!
-//! Kernels are tested against these functions, and [`generate`] is the fallback where no adapter can
-//! run the kernels. Nothing here is tuned.
+//! Kernels are tested against these functions, and the fast CPU path (`native`) is this executor with two loops replaced.
+//! Nothing here is tuned.
 
 pub mod attention;
 pub mod borders;

@@ -1,6 +1,7 @@
-//! Textures get a colour before anybody sees them.
+//! Textures get a colour before anybody sees them; and pictures that were made on the processor.
 
 use super::extract::{Queued, RenderSettings};
+use crate::request::link::ReportSender;
 use bevy::prelude::*;
 use bevy::render::render_asset::RenderAssets;
 use bevy::render::renderer::RenderQueue;
@@ -29,6 +30,31 @@ pub fn clear_textures(
         }
         false
     });
+}
+
+/// Uploads pictures that come with all their levels; a dispatch is not needed for them.
+pub fn show_pictures(
+    mut queued: ResMut<Queued>,
+    images: Res<RenderAssets<GpuImage>>,
+    queue: Res<RenderQueue>,
+    sender: Res<ReportSender>,
+) {
+    if queued.shown.is_empty() {
+        return;
+    }
+    for shown in queued.shown.extract_if(.., |shown| images.get(shown.image).is_some()) {
+        let Some(image) = images.get(shown.image) else { continue };
+        let mut rest = shown.levels.as_slice();
+        for level in 0..image.texture.mip_level_count() {
+            let size = level_size(&image.texture, level);
+            // A picture of another size, of which the image was told meanwhile, is on its way.
+            let Some((pixels, coarser)) = rest.split_at_checked(4 * (size.width * size.height) as usize) else { break };
+            write_level(&queue, &image.texture, level, pixels);
+            rest = coarser;
+        }
+        // The frame's own submission, and every later one, comes after it.
+        shown.then.into_iter().for_each(|report| sender.send(report));
+    }
 }
 
 /// Width and height of a mip level.

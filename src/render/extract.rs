@@ -6,7 +6,7 @@ use super::surfaces::{SurfaceWork, Surfaces};
 use crate::gpu::{GpuError, GpuPages, ImagePlace};
 use crate::model::Model;
 use crate::request::DisconSettings;
-use crate::request::link::{Command, Goal, Job, MapJob, Outbox, Report, ReportSender, Ticket};
+use crate::request::link::{Command, Goal, Job, MapJob, Outbox, Report, ReportSender, Shown, Ticket};
 use crate::request::surface_link::SurfaceReport;
 use crate::sampling::Span;
 use bevy::prelude::*;
@@ -24,6 +24,8 @@ pub struct Queued {
     pub maps: Vec<MapJob>,
     /// Pictures for textures.
     pub uploads: VecDeque<(Ticket, Vec<u8>)>,
+    /// Pictures with all their levels.
+    pub shown: Vec<Shown>,
     /// Textures to generate.
     pub jobs: Vec<Waiting>,
     /// A model to prepare.
@@ -57,17 +59,15 @@ pub struct Around {
     pub work: Option<SurfaceWork>,
 }
 
-impl Around {
+impl Waiting {
     /// The report of a job that fails.
-    pub fn failure(&self, ticket: Ticket, reason: String) -> Report {
-        match self.work {
-            Some(_) => Report::Surface(ticket, SurfaceReport::Failed(reason)),
-            None => Report::Failed(ticket, reason),
+    pub fn failure(&self, reason: String) -> Report {
+        match self.around.work {
+            Some(_) => Report::Surface(self.job.ticket, SurfaceReport::Failed(reason)),
+            None => Report::Failed(self.job.ticket, self.job.goal, reason),
         }
     }
-}
 
-impl Waiting {
     /// Whether there is anything to do now.
     pub fn can_run(&self) -> bool {
         let rests = self.job.goal == Goal::Coarse && self.coarse_shown;
@@ -96,13 +96,13 @@ impl Queued {
         candidates.max_by(|(_, a), (_, b)| a.order(b)).map(|(at, _)| at)
     }
 
-    /// Fails everything that waits.
+    /// Fails everything that waits, but for what rests or is paused.
     pub fn fail_all(&mut self, error: &GpuError, sender: &ReportSender) {
-        for waiting in self.jobs.drain(..) {
-            sender.send(waiting.around.failure(waiting.job.ticket, error.to_string()));
+        for waiting in self.jobs.extract_if(.., |waiting| waiting.can_run()) {
+            sender.send(waiting.failure(error.to_string()));
         }
         for (ticket, _) in self.uploads.drain(..) {
-            sender.send(Report::Failed(ticket, error.to_string()));
+            sender.send(Report::Failed(ticket, Goal::Full, error.to_string()));
         }
     }
 
@@ -110,6 +110,7 @@ impl Queued {
         self.clear.retain(|(waiting, _)| *waiting != image);
         self.maps.retain(|map| map.base != image && map.target != image);
         self.uploads.retain(|(ticket, _)| ticket.image != image);
+        self.shown.retain(|shown| shown.image != image);
         self.jobs.retain(|waiting| waiting.job.ticket.image != image);
     }
 }
@@ -156,6 +157,7 @@ pub fn extract_commands(
                 let around = Around::default();
                 queued.jobs.push(Waiting { job: *job, tokens: None, coarse_shown: false, around, alone: false });
             }
+            Command::Show(shown) => queued.shown.push(*shown),
             Command::Upload(ticket, pixels) => queued.uploads.push_back((ticket, pixels)),
             Command::Prioritise(image, priority) => change(image, &|job| job.priority = priority),
             Command::Pause(image, paused) => change(image, &|job| job.paused = paused),

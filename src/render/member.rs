@@ -148,7 +148,7 @@ impl Member {
         let failed = |error: GpuError| {
             // Of a job for more than tokens the picture goes on, and the main world asks for its tokens again.
             if job.goal == Goal::Tokens {
-                sender.send(Report::Failed(job.ticket, error.to_string()));
+                sender.send(Report::Failed(job.ticket, Goal::Tokens, error.to_string()));
             }
         };
         let tokens = slot.tokens_buffer();

@@ -9,6 +9,7 @@
 //! | `feed_surfaces` | the same | the next work of every surface |
 //! | `prepare_slots` | the same | buffers for the next shape of texture, on a task thread |
 //! | `clear_textures` | the same | the neutral colour in new textures |
+//! | `show_pictures` | the same | pictures that were made on the processor |
 //! | `run_jobs` | `RenderGraph`, before all cameras | dispatches within the budget |
 //!
 //! Textures of equal shape that wait together run as one batch (`batch.rs`, `member.rs`): they start, show their coarse
@@ -72,12 +73,13 @@ pub fn build(render_app: &mut SubApp, sender: ReportSender) {
                 surfaces::feed_surfaces,
                 slots::prepare_slots,
                 clear::clear_textures,
+                clear::show_pictures,
             )
                 .chain()
                 .in_set(RenderSystems::PrepareResources)
                 .run_if(
                     prepare::has_work
-                        .or_else(|queued: Res<extract::Queued>| !queued.clear.is_empty())
+                        .or_else(|queued: Res<extract::Queued>| !queued.clear.is_empty() || !queued.shown.is_empty())
                         .or_else(|surfaces: Res<surfaces::Surfaces>| surfaces.want_work()),
                 ),
         )

@@ -88,10 +88,7 @@ pub fn prepare_model(
         }
         gpu.state = match model.filter(|_| gpu.computes) {
             Some(model) => prepare(model, &device, &memory.queue, gpu.variant, limit),
-            None => {
-                sender.send(Report::Unusable("the graphics device has no compute shaders (WebGL?)".into()));
-                State::Unusable
-            }
+            None => unusable("the graphics device has no compute shaders (WebGL?)".into(), &mut queued, &sender),
         };
     }
     if let State::NoRoom(model) = &gpu.state
@@ -111,13 +108,16 @@ pub fn prepare_model(
             memory.surfaces.fail_all(&error, &sender);
             State::NoRoom(model)
         }
-        Err(error) => {
-            queued.jobs.clear();
-            queued.uploads.clear();
-            sender.send(Report::Unusable(error.to_string()));
-            State::Unusable
-        }
+        Err(error) => unusable(error.to_string(), &mut queued, &sender),
     };
+}
+
+/// Drops all work; the main world decides what becomes of it.
+fn unusable(reason: String, queued: &mut Queued, sender: &ReportSender) -> State {
+    queued.jobs.clear();
+    queued.uploads.clear();
+    sender.send(Report::Unusable(reason));
+    State::Unusable
 }
 
 fn prepare(

@@ -235,9 +235,7 @@ fn start_next(gpu: &Gpu, model: &GpuModel, queued: &mut Queued, slots: &mut Slot
         match ActiveJob::start(&mut batch, slot, &textures, model, device, &gpu.queue) {
             Ok(job) => return Some(job),
             Err(error) if batch.len() == 1 => {
-                for Waiting { job, around, .. } in batch {
-                    gpu.sender.send(around.failure(job.ticket, error.to_string()));
-                }
+                batch.iter().for_each(|waiting| gpu.sender.send(waiting.failure(error.to_string())));
             }
             Err(error) => {
                 debug!("a batch of {} textures does not start: {error}", batch.len());
@@ -257,7 +255,7 @@ fn upload_one(gpu: &Gpu, model: &GpuModel, queued: &mut Queued, finishing: &Fini
     let Some(image) = gpu.images.get(ticket.image) else { return };
     match upload(gpu, model, &image.texture, &pixels) {
         Ok(()) => report_when_done(gpu, Report::Done(ticket), finishing),
-        Err(error) => gpu.sender.send(Report::Failed(ticket, error.to_string())),
+        Err(error) => gpu.sender.send(Report::Failed(ticket, Goal::Full, error.to_string())),
     }
 }
 

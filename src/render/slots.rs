@@ -149,10 +149,10 @@ pub fn prepare_slots(
             }
             Err(error) if memory.try_again(&error, &mut slots) => {}
             Err(error) => {
-                let failed = queued.jobs.extract_if(.., |waiting| waiting.job.plan.shape == shape);
-                failed.for_each(|waiting| {
-                    sender.send(waiting.around.failure(waiting.job.ticket, error.to_string()));
-                });
+                // What rests or is paused needs no buffers now.
+                let concerned = |waiting: &Waiting| waiting.can_run() && waiting.job.plan.shape == shape;
+                let failed = queued.jobs.extract_if(.., |waiting| concerned(waiting));
+                failed.for_each(|waiting| sender.send(waiting.failure(error.to_string())));
             }
         }
     }

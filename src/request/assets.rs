@@ -1,16 +1,20 @@
 //! Recipes as files: `NAME.discon.ron` and `NAME.discon`, loaded as a [`Recipe`] or as the [`Image`] that it makes.
 
 use super::link::Outbox;
-use super::store::TextureStore;
+use super::source::SOURCE;
+use super::store::{Origin, TextureStore};
 use super::target::target_image;
 use crate::sampling::Recipe;
 use crate::sampling::recipe_file::{EXTENSIONS, MAX_FILE_BYTES, RecipeFileError};
-use bevy::asset::io::Reader;
+use bevy::asset::io::{AssetSourceId, Reader};
 use bevy::asset::{AssetApp, AssetLoader, AssetPath, AsyncReadExt, LoadContext};
 use bevy::platform::collections::HashMap;
 use bevy::prelude::*;
 use std::io::{Error, ErrorKind};
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// Most bytes of a text that is kept with its texture, so that errors can point at a line.
+const MAX_TEXT_BYTES: usize = 1 << 14;
 
 /// Loads a recipe file as [`Recipe`]: `asset_server.load::<Recipe>("moss.discon.ron")`.
 #[derive(Clone, Copy, Debug, Default, TypePath)]
@@ -27,7 +31,7 @@ impl AssetLoader for RecipeLoader {
         (): &(),
         context: &mut LoadContext<'_>,
     ) -> Result<Recipe, RecipeFileError> {
-        read(reader, context.path()).await
+        Ok(read(reader, context.path()).await?.0)
     }
 
     fn extensions(&self) -> &[&str] {
@@ -55,9 +59,9 @@ impl AssetLoader for RecipeImageLoader {
         (): &(),
         context: &mut LoadContext<'_>,
     ) -> Result<Image, RecipeFileError> {
-        let recipe = read(reader, context.path()).await?;
+        let (recipe, text) = read(reader, context.path()).await?;
         let image = target_image(recipe.size);
-        self.loaded.lock().insert(context.path().clone_owned(), recipe);
+        self.loaded.lock().insert(context.path().clone_owned(), (recipe, text));
         Ok(image)
     }
 
@@ -68,10 +72,13 @@ impl AssetLoader for RecipeImageLoader {
 
 /// Recipes whose images are on their way to `Assets<Image>`. A loader does not know the id of its asset, but its path.
 #[derive(Resource, Clone, Debug, Default)]
-pub struct LoadedRecipes(Arc<Mutex<HashMap<AssetPath<'static>, Recipe>>>);
+pub struct LoadedRecipes(Arc<Mutex<LoadedByPath>>);
+
+/// Recipes, and the text of those that have a short one.
+type LoadedByPath = HashMap<AssetPath<'static>, (Recipe, Option<String>)>;
 
 impl LoadedRecipes {
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<AssetPath<'static>, Recipe>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, LoadedByPath> {
         // Nothing in the map can be half done.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -101,12 +108,15 @@ pub fn adopt_loaded(
     for event in events.read() {
         let (AssetEvent::Added { id } | AssetEvent::Modified { id }) = event else { continue };
         let Some(path) = server.get_path(*id).map(AssetPath::into_owned) else { continue };
-        let Some(recipe) = loaded.lock().remove(&path) else { continue };
-        store.adopt(*id, recipe, path.to_string(), &mut images, &mut outbox);
+        let Some((recipe, text)) = loaded.lock().remove(&path) else { continue };
+        store.adopt(*id, recipe, Origin { file: path.to_string(), text }, &mut images, &mut outbox);
     }
 }
 
-async fn read(reader: &mut dyn Reader, path: &AssetPath<'static>) -> Result<Recipe, RecipeFileError> {
+/// A recipe, and its text if it was written by hand, by length.
+async fn read(reader: &mut dyn Reader, path: &AssetPath<'static>) -> Result<(Recipe, Option<String>), RecipeFileError> {
+    // Of a path with fields the text is made.
+    let is_file = !matches!(path.source(), AssetSourceId::Name(name) if &**name == SOURCE);
     let path = path.to_string();
     let mut bytes = Vec::new();
     let mut limited = reader.take(MAX_FILE_BYTES + 1);
@@ -117,5 +127,9 @@ async fn read(reader: &mut dyn Reader, path: &AssetPath<'static>) -> Result<Reci
         let message = format!("the file is longer than {MAX_FILE_BYTES} bytes, which no recipe is");
         return Err(RecipeFileError::Read { path, error: Error::new(ErrorKind::FileTooLarge, message) });
     }
-    Ok(Recipe::parse(&bytes, &path)?)
+    let recipe = Recipe::parse(&bytes, &path)?;
+    let is_short = is_file && bytes.len() <= MAX_TEXT_BYTES;
+    // The binary form is none: it has no lines to point at.
+    let text = String::from_utf8(bytes).ok().filter(|text| is_short && !text.starts_with("DSCN"));
+    Ok((recipe, text))
 }

@@ -2,7 +2,8 @@
 
 use super::events::{TextureGenerated, TextureNotGenerated};
 use super::generator::TextureGenerator;
-use super::store::{TextureState, TextureStore};
+use super::state::TextureState;
+use super::store::TextureStore;
 use crate::sampling::Recipe;
 use bevy::prelude::*;
 
@@ -122,12 +123,12 @@ pub fn update_entities(
     store.news = false;
     for (entity, texture, mut progress) in &mut requests {
         let Some(found) = store.entries.get(&texture.0.id()) else { continue };
-        let same = progress.state == found.state;
-        progress.set_if_neq(TextureProgress { state: found.state.clone(), coarse: found.coarse });
+        let same = progress.state == *found.state();
+        progress.set_if_neq(TextureProgress { state: found.state().clone(), coarse: found.coarse });
         if same {
             continue;
         }
-        match &found.state {
+        match found.state() {
             TextureState::Ready(_) => {
                 commands.trigger(TextureGenerated { entity, image: texture.0.clone(), source: found.source });
             }

@@ -27,9 +27,13 @@ pub enum GenerationError {
     /// There is no model.
     #[error("{0}")]
     Model(String),
-    /// The program has no renderer, so nothing can be generated on a GPU.
+    /// The program has no renderer, so nothing can be generated on a GPU; and the processor is not used, see
+    /// [`DisconSettings::processor_threads`](super::DisconSettings::processor_threads).
     #[error("there is no renderer: textures are generated on the GPU (`RenderPlugin` is missing or has no backend)")]
     NoRenderer,
+    /// Endless surfaces and Wang tiles are made on the GPU alone, and none can: the reason.
+    #[error("textures with layers are made on the GPU alone, and it cannot be used: {0}")]
+    NeedsGpu(String),
     /// The graphics device cannot run the model, or has no memory for the texture: asked for again, it is tried again.
     #[error("{0}")]
     Gpu(String),

@@ -3,7 +3,8 @@
 use super::entities::GenerateTexture;
 use super::link::Outbox;
 use super::model_source::DisconModel;
-use super::store::{TextureState, TextureStore};
+use super::state::TextureState;
+use super::store::TextureStore;
 use crate::sampling::Recipe;
 use bevy::ecs::system::SystemParam;
 use bevy::prelude::*;
@@ -77,7 +78,7 @@ impl TextureGenerator<'_> {
     }
 
     /// Asks for the tokens of a texture: [`TextureTokens`](super::TextureTokens) follows, once it is finished. If they
-    /// were not read while it was generated, stage 1 runs again.
+    /// were not read while it was generated, stage 1 runs again. If it cannot, the log says why and nobody is answered.
     pub fn read_tokens(&mut self, image: impl Into<AssetId<Image>>) {
         self.store.to_read.push(image.into());
     }

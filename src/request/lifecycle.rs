@@ -3,30 +3,11 @@
 use super::entities::{GenerateTexture, TextureDetail};
 use super::events::{GenerationError, TextureSource};
 use super::link::{Command, Outbox};
-use super::store::{Entry, TextureState, TextureStore};
+use super::state::TextureState;
+use super::store::{Entry, Origin, TextureStore, number};
 use super::target::target_image;
-use crate::sampling::{Recipe, RecipeDigest};
+use crate::sampling::Recipe;
 use bevy::prelude::*;
-
-impl Entry {
-    fn new(request: GenerateTexture, hash: RecipeDigest, origin: Option<String>) -> Self {
-        Self {
-            hash,
-            origin,
-            state: TextureState::Waiting,
-            priority: number(request.priority),
-            detail: request.detail,
-            paused: false,
-            tokens: request.recipe.tokens.clone(),
-            tokens_asked: false,
-            coarse: false,
-            waiting: 1,
-            attempt: 0,
-            source: TextureSource::Generated,
-            recipe: request.recipe,
-        }
-    }
-}
 
 impl TextureStore {
     /// The image of a request, new or known.
@@ -52,7 +33,7 @@ impl TextureStore {
         if request.read_tokens {
             self.to_read.push(image);
         }
-        self.entries.insert(image, Entry::new(request, hash, None));
+        self.insert(image, Entry::new(request, hash, None));
         self.by_recipe.insert(hash, image);
         outbox.0.push(Command::Clear(image, None));
         self.start(image);
@@ -73,7 +54,7 @@ impl TextureStore {
         &mut self,
         image: AssetId<Image>,
         recipe: Recipe,
-        origin: String,
+        origin: Origin,
         images: &mut Assets<Image>,
         outbox: &mut Outbox,
     ) {
@@ -82,7 +63,7 @@ impl TextureStore {
         let hash = recipe.digest();
         let size = recipe.size;
         // Other requests do not share it: a changed file must not change their textures.
-        match self.entries.insert(image, Entry::new(recipe.into(), hash, Some(origin))) {
+        match self.insert(image, Entry::new(recipe.into(), hash, Some(origin))) {
             Some(old) => {
                 if let Some(entry) = self.entries.get_mut(&image) {
                     entry.waiting += old.waiting;
@@ -96,9 +77,7 @@ impl TextureStore {
             }
             None => outbox.0.push(Command::Clear(image, None)),
         }
-        if !self.to_start.contains(&image) {
-            self.to_start.push(image);
-        }
+        self.to_start.push(image);
     }
 
     /// One more request for a texture that exists.
@@ -109,15 +88,15 @@ impl TextureStore {
             self.to_read.push(image);
         }
         let priority = number(request.priority);
-        match &entry.state {
+        match entry.state() {
             // What may have passed; a device that can never do it says so again.
             TextureState::Failed(
                 GenerationError::Cancelled | GenerationError::TooMany { .. } | GenerationError::Gpu(_),
             ) => {
-                entry.state = TextureState::Waiting;
                 entry.priority = priority;
                 entry.detail = request.detail;
                 (entry.paused, entry.coarse) = (false, false);
+                self.set_state(image, TextureState::Waiting);
                 return self.start(image);
             }
             TextureState::Coarse if request.detail == TextureDetail::Coarse => self.to_announce_coarse.push(image),
@@ -141,7 +120,7 @@ impl TextureStore {
         let Some(entry) = self.entries.get_mut(&image) else { return };
         let priority = number(priority);
         // Helpers set it every frame.
-        if entry.priority != priority && !entry.state.is_finished() {
+        if entry.priority != priority && !entry.state().is_finished() {
             entry.priority = priority;
             outbox.0.push(Command::Prioritise(image, priority));
         }
@@ -162,8 +141,8 @@ impl TextureStore {
             return;
         }
         entry.detail = TextureDetail::Full;
-        if entry.state == TextureState::Coarse {
-            entry.state = TextureState::Waiting;
+        if *entry.state() == TextureState::Coarse {
+            self.set_state(image, TextureState::Waiting);
             self.news = true;
         }
         outbox.0.push(Command::Refine(image));
@@ -171,14 +150,9 @@ impl TextureStore {
 
     /// Marks an unfinished texture as cancelled.
     pub(super) fn cancel(&mut self, image: AssetId<Image>, outbox: &mut Outbox) {
-        if self.entries.get(&image).is_some_and(|entry| !entry.state.is_finished()) {
+        if self.entries.get(&image).is_some_and(|entry| !entry.state().is_finished()) {
             self.fail(image, GenerationError::Cancelled);
             outbox.0.push(Command::Cancel(image));
         }
     }
-}
-
-/// Priorities that can be ordered.
-fn number(priority: f32) -> f32 {
-    if priority.is_nan() { 0.0 } else { priority }
 }

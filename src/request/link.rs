@@ -30,6 +30,9 @@ pub enum Command {
     Generate(Box<Job>),
     /// Fill a texture with a picture: RGBA bytes of level 0.
     Upload(Ticket, Vec<u8>),
+    /// Show a picture that needs nothing of the GPU but its memory.
+    #[cfg_attr(not(feature = "native"), allow(dead_code, reason = "only the processor makes such pictures"))]
+    Show(Box<Shown>),
     /// Change the priority of a texture that waits.
     Prioritise(AssetId<Image>, f32),
     /// Let a texture wait, or no longer.
@@ -42,6 +45,18 @@ pub enum Command {
     Surface(SurfaceCommand),
     /// Forget a texture: nobody wants it any more.
     Cancel(AssetId<Image>),
+}
+
+/// A picture in all levels.
+#[derive(Debug)]
+#[cfg_attr(not(feature = "native"), allow(dead_code, reason = "only the processor makes such pictures"))]
+pub struct Shown {
+    /// Where it goes.
+    pub image: AssetId<Image>,
+    /// RGBA bytes of all levels, the largest first.
+    pub levels: Vec<u8>,
+    /// What is reported when it is shown.
+    pub then: Option<Report>,
 }
 
 /// One texture to generate.
@@ -118,7 +133,7 @@ pub enum Goal {
 pub enum Report {
     /// The graphics device is a new one: contents of textures are lost.
     DeviceReplaced,
-    /// The graphics device cannot run the model; every job fails.
+    /// The graphics device cannot run the model; no job that it was given is reported on.
     Unusable(String),
     /// The part of a texture's work that is submitted, 0 to 1.
     Progress(Ticket, f32),
@@ -137,8 +152,8 @@ pub enum Report {
         /// Textures of its batch.
         together: usize,
     },
-    /// A texture failed.
-    Failed(Ticket, String),
+    /// A job failed: what was asked of it, and the reason.
+    Failed(Ticket, Goal, String),
     /// About a texture with layers. The ticket is that of its opening.
     Surface(Ticket, SurfaceReport),
     /// Milliseconds that the GPU has worked for textures since the last report of this kind: about one frame.

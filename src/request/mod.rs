@@ -7,6 +7,7 @@
 //! 2. When the model is known, `start_requests` checks the recipe and looks into the disk cache; a hit is sent to the
 //!    render world as pixels, a miss as a plan. Looking and planning happen on task threads.
 //!    Images that the asset server has loaded from recipes become entries of their own.
+//!    Where no GPU can do it, `processor` takes the place of the render world.
 //! 3. The render world reports over a channel; `collect_reports` turns reports into [`TextureProgress`],
 //!    [`TextureCoarse`], [`TextureReady`], [`TextureFailed`] and the entity events, and asks for
 //!    derived maps of new pictures.
@@ -27,9 +28,12 @@ mod maps;
 mod model_source;
 mod planning;
 mod priority;
+#[cfg(feature = "native")]
+mod processor;
 mod reports;
 mod settings;
 mod source;
+mod state;
 mod statistics;
 mod store;
 mod surface;
@@ -50,10 +54,11 @@ pub use generator::TextureGenerator;
 pub use maps::DerivedMaps;
 pub use model_source::{DisconModel, ModelSource};
 pub use priority::PriorityByDistance;
-pub use settings::{BatchLimit, DisconSettings};
+pub use settings::{BatchLimit, DisconSettings, ProcessorThreads};
 pub use source::DisconSourcePlugin;
+pub use state::TextureState;
 pub use statistics::{Counts, GPU_MILLISECONDS, KEPT_BYTES, TextureStatistics, UNFINISHED_TEXTURES};
-pub use store::{TextureState, TextureStore};
+pub use store::TextureStore;
 pub(crate) use surface::link as surface_link;
 pub use surface::{EndlessSurface, SurfaceCells, SurfacePlane, WangTextures, WangTileSet};
 pub use systems::DisconSystems;

@@ -5,12 +5,13 @@ use super::events::{
     DiskCacheFailed, GenerationError, TextureCoarse, TextureFailed, TextureReady, TextureSource, TextureTokens,
 };
 use super::generator::TextureGenerator;
-use super::link::{Command, Inbox, Outbox, Report, ReportSender, Ticket};
+use super::link::{Command, Goal, Inbox, Outbox, Report, ReportSender, Ticket};
 use super::model_source::DisconModel;
 use super::planning::{ToPlan, generate, start_planning};
 use super::settings::DisconSettings;
+use super::state::TextureState;
 use super::statistics::GPU_MILLISECONDS;
-use super::store::{Entry, TextureState, TextureStore};
+use super::store::{Entry, TextureStore};
 use super::surface_link::SurfaceCommand;
 use super::systems::{KernelVersion, disk_file};
 use bevy::diagnostic::Diagnostics;
@@ -45,8 +46,8 @@ pub fn collect_reports(
                 finish(&mut store, &mut images, ticket, settings.memory_cache_bytes);
                 store.derive_maps_of(ticket.image, &mut outbox);
             }
-            Report::Failed(ticket, reason) => fail(&mut store, ticket, reason),
-            Report::Unusable(reason) => unusable(&mut store, reason),
+            Report::Failed(ticket, goal, reason) => fail(&mut store, ticket, goal, reason),
+            Report::Unusable(reason) => unusable(&mut store, &settings, reason),
             Report::DiskLookup(ticket, found) => {
                 let Some(entry) = store.entry_of(ticket) else { continue };
                 if let Some(pixels) = found {
@@ -80,15 +81,25 @@ pub fn collect_reports(
 fn progress(store: &mut TextureStore, ticket: Ticket, fraction: f32) {
     let Some(entry) = store.entry_of(ticket) else { return };
     // A texture that is restored after a device was lost stays ready.
-    if !entry.state.is_finished() {
-        entry.state = TextureState::Generating(fraction);
+    if !entry.state().is_finished() {
+        store.set_state(ticket.image, TextureState::Generating(fraction));
         store.news = true;
     }
 }
 
-fn unusable(store: &mut TextureStore, reason: String) {
-    error!("{reason}");
-    store.fail_all(&GenerationError::Gpu(reason));
+/// Starts everything anew: on the processor, or to fail with the reason.
+fn unusable(store: &mut TextureStore, settings: &DisconSettings, reason: String) {
+    if settings.uses_processor() {
+        warn!("textures are made on the processor: {reason}");
+    } else {
+        error!("{reason}");
+    }
+    // Another model may say so of a device of which it is known; what runs goes on.
+    if store.no_gpu.replace(GenerationError::Gpu(reason)).is_none() {
+        store.start_again();
+        // They hear that nothing more will come.
+        store.surfaces.reopen = true;
+    }
 }
 
 /// Says once that the disk cache does not work, and counts.
@@ -102,11 +113,14 @@ fn not_cached(store: &mut TextureStore, failure: &DiskCacheFailed) {
 fn coarse(store: &mut TextureStore, ticket: Ticket) {
     let Some(entry) = store.entry_of(ticket) else { return };
     // It stops here, unless somebody has asked for more meanwhile.
-    if entry.detail == TextureDetail::Coarse {
-        entry.state = TextureState::Coarse;
-    }
+    let rests = entry.detail == TextureDetail::Coarse;
+    entry.restoring &= !rests;
     // Once, also if a device is lost.
-    if !std::mem::replace(&mut entry.coarse, true) {
+    let known = std::mem::replace(&mut entry.coarse, true);
+    if rests {
+        store.set_state(ticket.image, TextureState::Coarse);
+    }
+    if !known {
         store.counts.coarse += 1;
         store.to_announce_coarse.push(ticket.image);
     }
@@ -116,9 +130,10 @@ fn coarse(store: &mut TextureStore, ticket: Ticket) {
 fn finish(store: &mut TextureStore, images: &mut Assets<Image>, ticket: Ticket, memory_bytes: u64) {
     let Some(entry) = store.entry_of(ticket) else { return };
     entry.coarse = true;
-    if !matches!(entry.state, TextureState::Ready(_)) {
+    entry.restoring = false;
+    if !matches!(entry.state(), TextureState::Ready(_)) {
         let source = entry.source;
-        entry.state = TextureState::Ready(source);
+        store.set_state(ticket.image, TextureState::Ready(source));
         store.counts.finished(source);
         store.to_announce.push(ticket.image);
         store.news = true;
@@ -126,15 +141,18 @@ fn finish(store: &mut TextureStore, images: &mut Assets<Image>, ticket: Ticket, 
     store.keep(ticket.image, images, memory_bytes);
 }
 
-fn fail(store: &mut TextureStore, ticket: Ticket, reason: String) {
-    let Some(entry) = store.entry_of(ticket) else { return };
-    if matches!(entry.state, TextureState::Ready(_)) {
-        // It has its picture: only its tokens could not be had.
-        warn!("the tokens of a texture of class {} could not be read: {reason}", entry.recipe.class);
-        store.to_read.retain(|image| *image != ticket.image);
+fn fail(store: &mut TextureStore, ticket: Ticket, goal: Goal, reason: String) {
+    if store.entry_of(ticket).is_none() {
         return;
     }
-    store.fail(ticket.image, GenerationError::Gpu(reason));
+    match goal {
+        Goal::Tokens => store.fail_tokens(ticket, &reason),
+        Goal::Coarse | Goal::Full => {
+            // One that was lost with a device and cannot be made again is worth no memory.
+            store.unload(ticket.image);
+            store.fail(ticket.image, GenerationError::Gpu(reason));
+        }
+    }
 }
 
 /// Fills all textures again: their content was lost with the device.
@@ -147,23 +165,20 @@ fn restore_all(store: &mut TextureStore, images: &mut Assets<Image>, outbox: &mu
             _ = &mut *image;
         }
     }
-    store.unusable = None;
+    store.no_gpu = None;
     // Everything is asked for again below, but what has ended shall end: the render world may have heard of it already.
     let ends = |command: &Command| matches!(command, Command::Cancel(_) | Command::Surface(SurfaceCommand::Close(_)));
     outbox.0.retain(ends);
     if let Some(model) = model.get() {
         outbox.0.push(Command::UseModel(model.clone()));
     }
-    store.to_start.clear();
     store.surfaces.reopen = true;
     store.clear_maps(outbox);
     for (image, entry) in &mut store.entries {
         outbox.0.push(Command::Clear(*image, None));
-        entry.tokens_asked = false;
-        if !matches!(entry.state, TextureState::Failed(_)) {
-            store.to_start.push(*image);
-        }
+        entry.restoring |= matches!(entry.state(), TextureState::Ready(_) | TextureState::Coarse);
     }
+    store.start_again();
 }
 
 /// Sends the messages of finished textures, one per request.
@@ -179,14 +194,14 @@ pub fn announce(
     for image in distinct(&mut store.to_announce_coarse) {
         let Some(entry) = store.entries.get_mut(&image) else { continue };
         // Requests that go on hear of it on their way.
-        let count = if entry.state == TextureState::Coarse { ended(entry) } else { 1 };
+        let count = if *entry.state() == TextureState::Coarse { ended(entry) } else { 1 };
         let recipe = entry.recipe.clone();
         coarse.write_batch(std::iter::repeat_n(TextureCoarse { image, recipe }, count));
     }
     for image in distinct(&mut store.to_announce) {
         let Some(entry) = store.entries.get_mut(&image) else { continue };
         let (recipe, source) = (entry.recipe.clone(), entry.source);
-        match entry.state.clone() {
+        match entry.state().clone() {
             TextureState::Ready(_) => {
                 ready.write_batch(std::iter::repeat_n(TextureReady { image, recipe, source }, ended(entry)));
             }
@@ -205,7 +220,7 @@ fn ended(entry: &mut Entry) -> usize {
 }
 
 /// Takes all images, each once, in order.
-fn distinct(images: &mut Vec<AssetId<Image>>) -> Vec<AssetId<Image>> {
+pub(super) fn distinct(images: &mut Vec<AssetId<Image>>) -> Vec<AssetId<Image>> {
     let mut seen = HashSet::new();
     std::mem::take(images).into_iter().filter(|image| seen.insert(*image)).collect()
 }
@@ -213,10 +228,12 @@ fn distinct(images: &mut Vec<AssetId<Image>>) -> Vec<AssetId<Image>> {
 /// Sends the tokens that are known, and samples those of textures that came without.
 pub fn give_tokens(
     sender: Option<Res<ReportSender>>,
+    settings: Res<DisconSettings>,
     textures: TextureGenerator,
     mut messages: MessageWriter<TextureTokens>,
 ) {
     let TextureGenerator { mut store, model, .. } = textures;
+    let unusable = store.no_gpu.is_some() && !settings.uses_processor();
     let mut to_plan = Vec::new();
     for image in std::mem::take(&mut store.to_read) {
         let Some(entry) = store.entries.get_mut(&image) else { continue };
@@ -224,13 +241,13 @@ pub fn give_tokens(
             messages.write(TextureTokens { image, recipe: entry.recipe.clone().with_tokens(tokens) });
             continue;
         }
-        if matches!(entry.state, TextureState::Failed(_)) {
+        if unusable || matches!(entry.state(), TextureState::Failed(_)) {
             continue;
         }
         let ticket = Ticket { image, number: entry.attempt };
-        let without =
-            entry.state.is_finished() && !std::mem::replace(&mut entry.tokens_asked, entry.state.is_finished());
-        if without {
+        // One whose picture is on its way reports them with it.
+        let has_picture = entry.state().is_finished() && !entry.restoring;
+        if has_picture && !std::mem::replace(&mut entry.tokens_asked, true) {
             to_plan.push(ToPlan::tokens(entry, ticket));
         }
         store.to_read.push(image);

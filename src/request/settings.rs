@@ -22,6 +22,19 @@ pub enum BatchLimit {
     AtMost(u32),
 }
 
+/// Threads of the processor on which textures are made where no GPU can make them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Reflect)]
+#[reflect(Default)]
+pub enum ProcessorThreads {
+    /// As many as Bevy has for long tasks, by default a quarter of the cores, from 1 to 4: the game keeps the others.
+    #[default]
+    Automatic,
+    /// This many, at least 1: all cores for a server that does nothing else.
+    Exactly(u32),
+    /// The processor is not used: requests fail where no GPU can make them.
+    Never,
+}
+
 /// How much the generator may take, and what it keeps. A resource: changes apply from the next frame on.
 #[derive(Resource, Clone, Debug, PartialEq, Reflect)]
 #[reflect(Resource, Default)]
@@ -42,7 +55,8 @@ pub struct DisconSettings {
     /// A hit costs a read, a PNG decode on a task thread and an upload instead of a generation. Storing costs one
     /// copy on the GPU and an asynchronous readback after the texture is ready. The key covers the recipe, the model
     /// and the version of the kernels, so folders can be shared and never have to be cleared. Several programs may
-    /// use one folder. Default none; see [`DisconSettings::user_cache_folder`].
+    /// use one folder. A picture that was made on the processor has the same key: it differs by rounding only.
+    /// Default none; see [`DisconSettings::user_cache_folder`].
     pub disk_cache: Option<PathBuf>,
     /// Most bytes in that folder; the files that were used longest ago are deleted first.
     /// About 100 kB for a texture of 256x256. Default 256 MiB.
@@ -82,6 +96,12 @@ pub struct DisconSettings {
     /// Most unfinished textures; further requests fail with [`GenerationError::TooMany`](super::GenerationError).
     /// Images from recipe files are not refused, but count. Each takes the memory of its image. Default 1024.
     pub max_unfinished: usize,
+    /// Threads of the processor on which textures are made where no GPU can: without a renderer, or on an adapter that
+    /// cannot run the kernels. Needs the feature `native`; in browsers there is no such path.
+    ///
+    /// One texture at a time, on a task thread, by the same plan: same tokens, and pixels that differ from those of a
+    /// GPU by rounding, 2 of 255 at most in tests. Takes effect with the next texture. Default automatic.
+    pub processor_threads: ProcessorThreads,
     /// Colour of a texture until it is ready, and of one that failed: red, green and blue as in a picture (sRGB).
     /// Costs one upload per texture. Default `[128, 128, 128]`.
     pub neutral: [u8; 3],
@@ -102,6 +122,7 @@ impl Default for DisconSettings {
             coarse_first: true,
             paused: false,
             max_unfinished: 1024,
+            processor_threads: ProcessorThreads::Automatic,
             neutral: [128; 3],
         }
     }
@@ -134,6 +155,12 @@ impl DisconSettings {
             home("XDG_CACHE_HOME").or_else(|| Some(home("HOME")?.join(".cache")))?
         };
         Some(folder.join(name))
+    }
+
+    /// Whether textures are made on the processor where no GPU can make them.
+    pub(super) fn uses_processor(&self) -> bool {
+        // Browsers have no threads for it, and a frame must not wait.
+        cfg!(all(feature = "native", not(target_arch = "wasm32"))) && self.processor_threads != ProcessorThreads::Never
     }
 
     /// The settings within their ranges.

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// Name of the asset source.
-const SOURCE: &str = "discon";
+pub(super) const SOURCE: &str = "discon";
 
 /// Makes recipes loadable by path, without a file: `asset_server.load::<Image>("discon://brick?seed=7&size=256x256")`.
 ///

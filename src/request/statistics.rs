@@ -97,6 +97,7 @@ pub(super) fn build(app: &mut App) {
 pub(super) fn count(store: Res<TextureStore>, mut statistics: ResMut<TextureStatistics>, mut diagnostics: Diagnostics) {
     let (texture_bytes, kept_bytes) = store.bytes();
     let (textures, unfinished) = (store.len(), store.unfinished());
+    debug_assert_eq!(unfinished, store.iter().filter(|(.., state)| !state.is_finished()).count(), "all are counted");
     let new = TextureStatistics { counts: store.counts, textures, unfinished, texture_bytes, kept_bytes };
     if statistics.set_if_neq(new) {
         diagnostics.add_measurement(&UNFINISHED_TEXTURES, || unfinished as f64);

@@ -1,54 +1,25 @@
 //! All textures that were asked for and still exist.
 
-use super::entities::TextureDetail;
+use super::entities::{GenerateTexture, TextureDetail};
 use super::events::{GenerationError, TextureSource};
 use super::link::{Command, Outbox, Ticket};
 use super::maps::MapEntry;
+use super::state::TextureState;
 use super::statistics::Counts;
 use super::surface::SurfaceNews;
 use super::target::texture_bytes;
-use crate::sampling::{CuratedList, Recipe, RecipeDigest};
+use crate::sampling::recipe_file::locate;
+use crate::sampling::{CuratedList, Recipe, RecipeDigest, RecipeError};
 use bevy::platform::collections::HashMap;
 use bevy::prelude::*;
-
-/// How far a texture is.
-#[derive(Clone, Debug, Default, PartialEq, Reflect)]
-pub enum TextureState {
-    /// It waits for the model, for the disk or for other textures.
-    #[default]
-    Waiting,
-    /// The part of its work that is submitted, 0 to 1.
-    Generating(f32),
-    /// It has its coarse picture and stays with it until it is refined.
-    Coarse,
-    /// It has its picture.
-    Ready(TextureSource),
-    /// It keeps its neutral colour, or the picture that it had.
-    Failed(GenerationError),
-}
-
-impl TextureState {
-    /// True when nothing more will happen by itself.
-    pub fn is_finished(&self) -> bool {
-        matches!(self, Self::Ready(_) | Self::Failed(_) | Self::Coarse)
-    }
-
-    /// From 0 to 1; a failed texture has 1, as one that stays coarse.
-    pub fn fraction(&self) -> f32 {
-        match self {
-            Self::Waiting => 0.0,
-            Self::Generating(fraction) => *fraction,
-            Self::Ready(_) | Self::Failed(_) | Self::Coarse => 1.0,
-        }
-    }
-}
 
 #[derive(Debug)]
 pub(super) struct Entry {
     pub recipe: Recipe,
     /// Digest of the recipe.
     pub hash: RecipeDigest,
-    pub state: TextureState,
+    /// Changed by [`TextureStore::set_state`] alone, which counts.
+    state: TextureState,
     pub priority: f32,
     pub detail: TextureDetail,
     pub paused: bool,
@@ -58,6 +29,8 @@ pub(super) struct Entry {
     pub tokens_asked: bool,
     /// Whether it shows at least its coarse picture.
     pub coarse: bool,
+    /// Whether its picture was lost with a device and is not there again yet. Its state stays what it was.
+    pub restoring: bool,
     /// Requests that have not ended yet: each ends in one message.
     pub waiting: usize,
     /// Number of the attempt that runs.
@@ -65,7 +38,57 @@ pub(super) struct Entry {
     /// Where the picture of the running attempt comes from.
     pub source: TextureSource,
     /// The file whose image this is; such images are kept and dropped by the asset server.
-    pub origin: Option<String>,
+    pub origin: Option<Origin>,
+}
+
+/// Where a recipe comes from, for messages.
+#[derive(Clone, Debug)]
+pub(super) struct Origin {
+    /// Path of the file.
+    pub file: String,
+    /// Its text, if there is one and it is short.
+    pub text: Option<String>,
+}
+
+impl Origin {
+    /// An error of the recipe with the file, and with its line where that is known.
+    pub(super) fn explain(&self, error: &RecipeError) -> String {
+        let file = &self.file;
+        match self.text.as_ref().and_then(|text| locate(text, error)) {
+            Some((line, column)) => format!("{file}: {line}:{column}: {error}"),
+            None => format!("{file}: {error}"),
+        }
+    }
+}
+
+impl Entry {
+    pub(super) fn new(request: GenerateTexture, hash: RecipeDigest, origin: Option<Origin>) -> Self {
+        Self {
+            hash,
+            origin,
+            state: TextureState::Waiting,
+            priority: number(request.priority),
+            detail: request.detail,
+            paused: false,
+            tokens: request.recipe.tokens.clone(),
+            tokens_asked: false,
+            coarse: false,
+            restoring: false,
+            waiting: 1,
+            attempt: 0,
+            source: TextureSource::Generated,
+            recipe: request.recipe,
+        }
+    }
+
+    pub(super) fn state(&self) -> &TextureState {
+        &self.state
+    }
+}
+
+/// Priorities that can be ordered.
+pub(super) fn number(priority: f32) -> f32 {
+    if priority.is_nan() { 0.0 } else { priority }
 }
 
 /// All textures of the generator, by image. Equal recipes have one entry.
@@ -83,13 +106,15 @@ pub struct TextureStore {
     pub(super) to_read: Vec<AssetId<Image>>,
     /// Something changed that entities have to know.
     pub(super) news: bool,
-    /// Why nothing can be generated.
-    pub(super) unusable: Option<GenerationError>,
+    /// Why nothing can be made on a GPU.
+    pub(super) no_gpu: Option<GenerationError>,
     /// Maps by their images.
     pub(super) maps: HashMap<AssetId<Image>, MapEntry>,
     /// Finished textures that stay without users, least recently used first.
     kept: Vec<Handle<Image>>,
     attempts: u64,
+    /// Entries that are not finished.
+    unfinished: usize,
     /// See [`DisconSettings::max_unfinished`](super::DisconSettings).
     pub(super) max_unfinished: usize,
     /// The only recipes that may be made, if there is a list.
@@ -136,7 +161,23 @@ impl TextureStore {
 
     /// Textures that still change.
     pub fn unfinished(&self) -> usize {
-        self.entries.values().filter(|entry| !entry.state.is_finished()).count()
+        self.unfinished
+    }
+
+    /// Adds an entry, in place of an older one of the same image.
+    pub(super) fn insert(&mut self, image: AssetId<Image>, entry: Entry) -> Option<Entry> {
+        self.unfinished += usize::from(!entry.state.is_finished());
+        let old = self.entries.insert(image, entry);
+        self.unfinished -= usize::from(old.as_ref().is_some_and(|old| !old.state.is_finished()));
+        old
+    }
+
+    /// Changes how far a texture is.
+    pub(super) fn set_state(&mut self, image: AssetId<Image>, state: TextureState) {
+        let Some(entry) = self.entries.get_mut(&image) else { return };
+        self.unfinished += usize::from(!state.is_finished());
+        self.unfinished -= usize::from(!entry.state.is_finished());
+        entry.state = state;
     }
 
     /// Bytes of GPU memory of all textures, and of those that are kept for later requests.
@@ -151,25 +192,40 @@ impl TextureStore {
 
     pub(super) fn fail(&mut self, image: AssetId<Image>, error: GenerationError) {
         let Some(entry) = self.entries.get_mut(&image) else { return };
+        (entry.restoring, entry.tokens_asked) = (false, false);
         self.counts.failure(&error);
-        entry.state = TextureState::Failed(error);
+        self.set_state(image, TextureState::Failed(error));
         self.to_announce.push(image);
         self.news = true;
     }
 
-    /// Fails everything that is unfinished, and every later request.
-    pub(super) fn fail_all(&mut self, error: &GenerationError) {
-        self.unusable = Some(error.clone());
-        let unfinished = self.entries.iter().filter(|(_, entry)| !entry.state.is_finished());
-        let unfinished: Vec<AssetId<Image>> = unfinished.map(|(image, _)| *image).collect();
-        for image in unfinished {
-            self.fail(image, error.clone());
+    /// Answers nobody who waits for the tokens of a texture; its picture is not concerned. Asked for again, they are
+    /// tried again.
+    pub(super) fn fail_tokens(&mut self, ticket: Ticket, reason: &str) {
+        let Some(entry) = self.entry_of(ticket) else { return };
+        entry.tokens_asked = false;
+        warn!("the tokens of a texture of class {} could not be read: {reason}", entry.recipe.class);
+        self.to_read.retain(|image| *image != ticket.image);
+    }
+
+    /// Starts everything anew that has no picture yet, or no longer.
+    pub(super) fn start_again(&mut self) {
+        self.to_start.clear();
+        for (image, entry) in &mut self.entries {
+            entry.tokens_asked = false;
+            if entry.restoring || !entry.state.is_finished() {
+                // What is on its way for an earlier attempt does not count.
+                self.attempts += 1;
+                entry.attempt = self.attempts;
+                self.to_start.push(*image);
+            }
         }
     }
 
     /// Removes a texture that no longer exists; a running attempt ends.
     pub(super) fn forget(&mut self, image: AssetId<Image>, outbox: &mut Outbox) {
         let Some(entry) = self.entries.remove(&image) else { return };
+        self.unfinished -= usize::from(!entry.state.is_finished());
         // The recipe may have a newer image already.
         if self.by_recipe.get(&entry.hash) == Some(&image) {
             self.by_recipe.remove(&entry.hash);

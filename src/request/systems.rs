@@ -9,7 +9,9 @@ use super::link::{self, Command, Inbox, Outbox, Report, ReportSender, Ticket};
 use super::model_source::{self, DisconModel, LoadingModel, ModelSource, ModelToLoad};
 use super::planning::{ToPlan, start_planning};
 use super::priority::{self, PriorityByDistance};
-use super::reports;
+#[cfg(feature = "native")]
+use super::processor;
+use super::reports::{self, distinct};
 use super::settings::DisconSettings;
 use super::statistics;
 use super::store::TextureStore;
@@ -50,7 +52,10 @@ pub fn build(
     types::add(app);
     surface::build(app);
     #[cfg(feature = "native")]
-    exemplars::build(app);
+    {
+        exemplars::build(app);
+        processor::build(app);
+    }
     app.insert_resource(ModelToLoad(model))
         .insert_resource(TextureStore::new(settings.max_unfinished, curated))
         .insert_resource(settings)
@@ -117,10 +122,12 @@ pub fn connect(app: &mut App) -> ReportSender {
     sender
 }
 
-/// Makes every request fail: there is no render world.
+/// Leaves requests to the processor, or makes them fail: there is no render world.
 pub fn without_renderer(app: &mut App) {
-    app.world_mut().resource_mut::<TextureStore>().unusable = Some(GenerationError::NoRenderer);
+    connect(app);
+    app.world_mut().resource_mut::<TextureStore>().no_gpu = Some(GenerationError::NoRenderer);
     // Nobody would take the commands.
+    #[cfg(not(feature = "native"))]
     app.add_systems(Last, (|mut outbox: ResMut<Outbox>| outbox.0.clear()).after(DisconSystems::Request));
 }
 
@@ -158,24 +165,24 @@ fn start_requests(
     sender: Option<Res<ReportSender>>,
     mut store: ResMut<TextureStore>,
 ) {
-    let unusable = match (&store.unusable, &*model) {
-        (Some(error), _) => Some(error.clone()),
-        (None, DisconModel::Failed(reason)) => Some(GenerationError::Model(reason.clone())),
-        (None, _) => None,
-    };
+    let no_executor = store.no_gpu.clone().filter(|_| !settings.uses_processor());
+    let unusable = no_executor.or_else(|| match &*model {
+        DisconModel::Failed(reason) => Some(GenerationError::Model(reason.clone())),
+        DisconModel::Loading | DisconModel::Ready(_) => None,
+    });
     if let Some(error) = unusable {
-        for image in std::mem::take(&mut store.to_start) {
+        for image in distinct(&mut store.to_start) {
             store.fail(image, error.clone());
         }
         return;
     }
     let (Some(model), Some(sender)) = (model.get(), sender) else { return };
     let mut to_plan = Vec::new();
-    for image in std::mem::take(&mut store.to_start) {
+    for image in distinct(&mut store.to_start) {
         let Some(entry) = store.entries.get(&image) else { continue };
         let curated = store.curated.as_ref().map_or(Ok(()), |list| list.check(&entry.recipe));
         if let Err(error) = curated.and_then(|()| entry.recipe.validate(model)) {
-            let reason = entry.origin.iter().map(|file| format!("{file}: ")).collect::<String>() + &error.to_string();
+            let reason = entry.origin.as_ref().map_or_else(|| error.to_string(), |origin| origin.explain(&error));
             let refused = matches!(error, RecipeError::NotCurated { .. });
             store.fail(
                 image,

@@ -93,6 +93,21 @@ fn a_path_of_the_generators_source_is_a_texture_and_its_errors_name_the_field() 
 }
 
 #[test]
+fn what_the_model_does_not_have_is_told_with_its_line() {
+    let folder = folder(&[
+        ("a.discon.ron", b"(\n    class: \"brck\",\n)"),
+        ("b.discon.ron", b"(\n    class: \"brick\",\n    size: (64, 64),\n    style: Some(60000),\n)"),
+    ]);
+    let Some(mut game) = Game::with_assets(folder.path()) else { return };
+    for (number, path, expected) in [(1, "a.discon.ron", "2:12: "), (2, "b.discon.ron", "4:5: ")] {
+        let _image: Handle<Image> = load(&game, path);
+        game.until("the texture fails", |game| game.heard().failed.len() == number);
+        let reason = game.heard().failed[number - 1].error.to_string();
+        assert!(reason.starts_with(&format!("{path}: {expected}")), "{reason}");
+    }
+}
+
+#[test]
 fn damaged_files_fail_with_file_position_and_field_and_are_mended_by_a_reload() {
     let mut binary = recipe(37).to_bytes().expect("the recipe is sound");
     binary[20] ^= 1;

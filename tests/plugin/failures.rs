@@ -1,7 +1,6 @@
 //! Things going wrong: each is told with a reason, and the game goes on.
 
 use super::{common, game::*};
-use bevy::render::error_handler::{RenderErrorHandler, RenderErrorPolicy};
 use bevy::render::settings::{Backends, WgpuLimits};
 use bevy_discon::plugin::without_missing_adapter;
 use std::process::Command;
@@ -64,7 +63,8 @@ fn a_device_whose_limits_are_too_small_is_explained() {
         (limits(|limits| limits.max_storage_buffer_binding_size = 2048), ["2048", "needs a buffer of"]),
         (limits(|limits| *limits = WgpuLimits::downlevel_webgl2_defaults()), ["compute shaders", "graphics device"]),
     ] {
-        let mut game = Game::with(settings, ModelSource::Loaded(model()), DisconSettings::default());
+        let never = DisconSettings { processor_threads: ProcessorThreads::Never, ..default() };
+        let mut game = Game::with(settings, ModelSource::Loaded(model()), never);
         let _image = game.generate(recipe(2));
         let reason = failure(&mut game);
         assert!(parts.iter().all(|part| reason.contains(part)), "{reason}");
@@ -186,13 +186,63 @@ fn a_missing_adapter_leaves_the_renderer_out_and_requests_fail() {
     }
     let settings = without_missing_adapter(WgpuSettings { backends: Some(Backends::DX12), ..default() });
     assert_eq!(settings.backends, None);
-    let mut game = Game::with(settings, ModelSource::Loaded(model()), DisconSettings::default());
+    let never = DisconSettings { processor_threads: ProcessorThreads::Never, ..default() };
+    let mut game = Game::with(settings, ModelSource::Loaded(model()), never);
     let _image = game.generate(recipe(6));
     assert!(failure(&mut game).contains("there is no renderer"));
     if common::gpu().is_some() {
         let settings = WgpuSettings::default();
         assert_eq!(without_missing_adapter(settings.clone()).backends, settings.backends, "an adapter is there");
     }
+}
+
+/// Leaves this much memory for the work, from the next frame on.
+fn leave_memory(game: &mut Game, bytes: u64) {
+    game.0.world_mut().resource_mut::<DisconSettings>().work_memory_bytes = bytes;
+    game.frames(2);
+}
+
+#[test]
+fn a_texture_that_cannot_be_made_again_after_a_device_was_lost_fails() {
+    let Some(mut game) = Game::new(DisconSettings::default()) else { return };
+    let (entity, image) = game.spawn(recipe(96));
+    game.until("it is ready", |game| game.is_ready(&image));
+    leave_memory(&mut game, 1);
+    game.replace_device();
+    let reason = failure(&mut game);
+    assert!(reason.contains("work_memory_bytes"), "{reason}");
+    game.frames(5);
+    assert_eq!((game.heard().ready.len(), game.heard().failed.len()), (1, 1), "one message for each end");
+    assert_eq!(game.heard().not_generated[0].entity, entity);
+    assert!(matches!(game.store().state(&image), Some(TextureState::Failed(GenerationError::Gpu(_)))));
+    // Asked for again, it is tried again.
+    leave_memory(&mut game, u64::MAX);
+    assert_eq!(game.generate(recipe(96)), image);
+    game.until("it is ready again", |game| game.is_ready(&image));
+    assert_eq!(rgb(&game.picture(&image)), expected(&recipe(96)));
+}
+
+#[test]
+fn tokens_that_cannot_be_read_leave_the_texture_as_it_is_and_can_be_asked_for_again() {
+    let Some(mut game) = Game::new(DisconSettings { kept_shapes: 1, ..default() }) else { return };
+    let ready = game.generate(recipe(97));
+    let coarse = game.spawn_request(GenerateTexture::new(recipe(98)).with_detail(TextureDetail::Coarse));
+    game.until("both have ended", |game| game.store().unfinished() == 0);
+    // Buffers of another shape take the place of theirs.
+    let other = game.generate(recipe(97).with_size(80, 64));
+    game.until("the other is ready", |game| game.is_ready(&other));
+    leave_memory(&mut game, 1);
+    let images = [ready.clone(), coarse.clone()];
+    let ask = move |mut generator: TextureGenerator| images.iter().for_each(|image| generator.read_tokens(image));
+    game.0.world_mut().run_system_once_with_result(ask.clone());
+    game.frames(100);
+    assert!(game.is_ready(&ready), "{:?}", game.store().state(&ready));
+    assert_eq!(game.store().state(&coarse), Some(&TextureState::Coarse));
+    assert_eq!((game.heard().failed.len(), game.heard().tokens.len()), (0, 0));
+    leave_memory(&mut game, u64::MAX);
+    game.0.world_mut().run_system_once_with_result(ask);
+    game.until("both are answered", |game| game.heard().tokens.len() == 2);
+    assert_eq!(game.store().state(&coarse), Some(&TextureState::Coarse));
 }
 
 /// A file system in memory with room for next to nothing.

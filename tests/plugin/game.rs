@@ -4,6 +4,7 @@ use super::common;
 use super::headless::add_renderer;
 pub use bevy::prelude::*;
 pub use bevy::render::RenderApp;
+pub use bevy::render::error_handler::{ErrorType, RenderErrorHandler, RenderErrorPolicy};
 pub use bevy::render::render_asset::RenderAssets;
 pub use bevy::render::renderer::{RenderDevice, RenderQueue};
 pub use bevy::render::settings::WgpuSettings;
@@ -153,11 +154,15 @@ impl Game {
 
     /// Destroys the graphics device and waits for the new one that Bevy makes where a handler of errors wants it to.
     pub fn replace_device(&mut self) {
-        use bevy::render::error_handler::{ErrorType, RenderErrorHandler, RenderErrorPolicy};
-        self.0.insert_resource(RenderErrorHandler(|error, _, _| match error.ty {
+        self.replace_device_by(RenderErrorHandler(|error, _, _| match error.ty {
             ErrorType::DeviceLost => RenderErrorPolicy::Recover(default()),
             _ => RenderErrorPolicy::StopRendering,
         }));
+    }
+
+    /// The same with another handler.
+    pub fn replace_device_by(&mut self, handler: RenderErrorHandler) {
+        self.0.insert_resource(handler);
         // Devices cannot be compared: each instance counts its own from the start.
         let made = |game: &Self| game.0.sub_app(RenderApp).world().resource_ref::<RenderDevice>().last_changed();
         let first = made(self);

@@ -19,6 +19,8 @@ mod hot_reload;
 mod life;
 mod maps;
 mod memory;
+#[cfg(feature = "native")]
+mod processor;
 mod requests;
 mod scenes;
 mod soak;

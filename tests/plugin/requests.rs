@@ -155,9 +155,10 @@ fn impossible_recipes_fail_with_a_reason_and_keep_the_neutral_colour() {
 }
 
 #[test]
-fn without_a_renderer_every_request_fails_and_nothing_else_happens() {
+fn without_a_renderer_and_the_processor_every_request_fails_and_nothing_else_happens() {
     let wgpu = WgpuSettings { backends: None, ..default() };
-    let mut game = Game::with(wgpu, ModelSource::Loaded(model()), DisconSettings::default());
+    let settings = DisconSettings { processor_threads: ProcessorThreads::Never, ..default() };
+    let mut game = Game::with(wgpu, ModelSource::Loaded(model()), settings);
     let (entity, image) = game.spawn(recipe(1));
     game.until("the request fails", |game| !game.heard().failed.is_empty());
     game.frames(2);

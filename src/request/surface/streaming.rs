@@ -102,8 +102,8 @@ fn open_surfaces(
 
 /// Why nothing can be made.
 pub(super) fn unusable(store: &TextureStore, model: &DisconModel) -> Option<GenerationError> {
-    match (&store.unusable, model) {
-        (Some(error), _) => Some(error.clone()),
+    match (&store.no_gpu, model) {
+        (Some(error), _) => Some(GenerationError::NeedsGpu(error.to_string())),
         (None, DisconModel::Failed(reason)) => Some(GenerationError::Model(reason.clone())),
         (None, _) => None,
     }
