@@ -96,11 +96,15 @@ impl Queued {
         candidates.max_by(|(_, a), (_, b)| a.order(b)).map(|(at, _)| at)
     }
 
-    /// Fails everything that waits.
-    pub fn fail_all(&mut self, error: &GpuError, sender: &ReportSender) {
+    /// Fails all jobs that wait.
+    pub fn fail_jobs(&mut self, error: &GpuError, sender: &ReportSender) {
         for waiting in self.jobs.drain(..) {
             sender.send(waiting.around.failure(waiting.job.ticket, error.to_string()));
         }
+    }
+
+    /// Fails all pictures that wait for their textures.
+    pub fn fail_uploads(&mut self, error: &GpuError, sender: &ReportSender) {
         for (ticket, _) in self.uploads.drain(..) {
             sender.send(Report::Failed(ticket, error.to_string()));
         }
