@@ -127,6 +127,9 @@ fn every_kernel_of_a_texture_gets_numbers_in_every_variant() {
         let name = dispatch.key.kernel.entry_point(KernelVariant::Lanes);
         assert!(text.contains(&format!("| {name} |")), "{name} is missing");
     }
+    for name in ["sample_tokens", "tokens_at", "reopen"] {
+        assert!(text.contains(&format!("| {name} |")), "{name} is missing: layouts and whole textures have none");
+    }
     let products: Vec<&str> = text.lines().filter(|line| line.starts_with("| linear | ")).collect();
     // Shapes, and the sums of each variant.
     assert!(products.len() > 5 + variants, "{products:?}");

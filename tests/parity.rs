@@ -4,7 +4,7 @@
 mod common;
 
 use bevy_discon::gpu::{Gpu, GpuWeights, JobSlot, KernelVariant, Pipelines, Recording};
-use bevy_discon::model::{Fusion, Model, ModelConfig, Ops};
+use bevy_discon::model::{Fusion, HeadConfig, HeadMixing, Model, ModelConfig, Ops};
 use bevy_discon::reference::{self, CpuOps, CpuTensor};
 use bevy_discon::sampling::{Plan, Recipe, Tiling, count, decode_coarse, plan, run_step};
 use std::ops::Range;
@@ -17,14 +17,18 @@ fn model(fusion: Fusion) -> Model {
 fn model_of_codes(fusion: Fusion, second_codes: usize) -> Model {
     let mut config = ModelConfig { fusion, ..ModelConfig::tiny(&["brick", "moss"]) };
     config.tokenizer.second_codes = second_codes;
-    let mut model = Model::new(&config, None, 1).expect("the tiny preset is valid");
+    model_of(&config)
+}
+
+fn model_of(config: &ModelConfig) -> Model {
+    let mut model = Model::new(config, None, 1).expect("the sizes are valid");
     common::randomise(&mut model);
     // Class indices are no random numbers.
     let classes = model.discon.styles.classes;
     for (index, class) in model.weights.get_mut(classes).iter_mut().enumerate() {
         *class = (index % 2) as f32;
     }
-    Model::new(&config, Some(model.weights), 0).expect("the tiny preset is valid")
+    Model::new(config, Some(model.weights), 0).expect("the sizes are valid")
 }
 
 fn recipe(width: u32, height: u32) -> Recipe {
@@ -77,24 +81,39 @@ fn generations_equal_the_reference_tap_by_tap() {
         (Fusion::Prefix, 1, Tiling::None, 1.5, (128, 64)),
     ] {
         let model = model_of_codes(fusion, second_codes);
-        let plan = plan(&model, &Recipe { tiling, guidance, ..recipe(size.0, size.1) }).expect("the recipe is valid");
-        let mut cpu = CpuOps::for_job(&model, &plan).record_taps();
-        for step in &plan.shape.steps {
-            run_step(&mut cpu, &model.discon, &plan.shape, step);
-        }
-        for variant in common::variants(&gpu) {
-            let label = format!("{variant:?} {fusion:?} {tiling:?}");
-            let slot = start(&gpu, &model, &plan, variant);
-            gpu.submit(|pass| slot.encode(pass, 0..slot.recording().len()));
-            assert_taps_equal(&label, &cpu.taps, &taps(&gpu, &slot));
-            gpu.set_variant(variant);
-            let texture = gpu.generate(&model, &plan).expect("the device works");
-            assert_eq!(texture.tokens, cpu.tokens, "{label}: tokens");
-            let worst = texture.pixels.iter().zip(&cpu.picture).map(|(a, b)| a.abs_diff(*b)).max();
-            // One for the rounding to bytes and one for the difference of the values.
-            assert!(worst <= Some(2), "{label}: pixels differ by {worst:?}");
-            assert_eq!(texture.pixels.len(), cpu.picture.len());
-        }
+        let recipe = Recipe { tiling, guidance, ..recipe(size.0, size.1) };
+        check_generation(&mut gpu, &model, &recipe, &format!("{fusion:?} {tiling:?}"));
+    }
+}
+
+#[test]
+fn heads_of_attention_may_have_another_width_in_each_part() {
+    let Some(mut gpu) = common::gpu() else { return };
+    let mut config = ModelConfig::tiny(&["brick", "moss"]);
+    (config.prior.heads, config.mar.heads) = (2, 4);
+    config.head = HeadConfig { mixing: HeadMixing::Together { heads: 1, window: 3 }, ..config.head };
+    check_generation(&mut gpu, &model_of(&config), &recipe(80, 64), "heads of 16, 8 and 32");
+}
+
+/// Compares a whole generation with the reference, in all variants.
+fn check_generation(gpu: &mut Gpu, model: &Model, recipe: &Recipe, name: &str) {
+    let plan = plan(model, recipe).expect("the recipe is valid");
+    let mut cpu = CpuOps::for_job(model, &plan).record_taps();
+    for step in &plan.shape.steps {
+        run_step(&mut cpu, &model.discon, &plan.shape, step);
+    }
+    for variant in common::variants(gpu) {
+        let label = format!("{variant:?} {name}");
+        let slot = start(gpu, model, &plan, variant);
+        gpu.submit(|pass| slot.encode(pass, 0..slot.recording().len()));
+        assert_taps_equal(&label, &cpu.taps, &taps(gpu, &slot));
+        gpu.set_variant(variant);
+        let texture = gpu.generate(model, &plan).expect("the device works");
+        assert_eq!(texture.tokens, cpu.tokens, "{label}: tokens");
+        let worst = texture.pixels.iter().zip(&cpu.picture).map(|(a, b)| a.abs_diff(*b)).max();
+        // One for the rounding to bytes and one for the difference of the values.
+        assert!(worst <= Some(2), "{label}: pixels differ by {worst:?}");
+        assert_eq!(texture.pixels.len(), cpu.picture.len());
     }
 }
 

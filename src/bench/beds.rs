@@ -93,7 +93,8 @@ impl Bed {
 #[cfg(feature = "material")]
 pub fn longest_dispatch(gpu: &Gpu, options: &Options, plan: &Plan) -> Result<(String, u64, f64), GpuError> {
     let bed = Bed::new(gpu, options, plan, gpu.variant())?;
-    let mut shapes = super::shapes::shapes(&options.model, bed.slot.recording());
+    let recording = bed.slot.recording();
+    let mut shapes = super::shapes::shapes(&options.model, recording, 0..recording.len());
     // Only the largest can be the longest.
     shapes.sort_by_key(|shape| std::cmp::Reverse(shape.flops + 32 * shape.bytes));
     shapes.truncate(8);

@@ -1,9 +1,9 @@
 //! A model of the time of a texture on hardware that was not measured: an estimate, and marked as one wherever it is printed.
 
-use super::shapes::bytes;
+use super::shapes::{bytes, describe};
 use super::statistics::significant;
 use super::table::Table;
-use crate::gpu::Recording;
+use crate::gpu::{Dispatch, KernelVariant, Recording};
 use crate::model::Model;
 
 /// A GPU as its maker describes it.
@@ -76,16 +76,21 @@ impl Estimate {
     }
 }
 
+/// Seconds of arithmetic and of reading and writing of a dispatch of tiled kernels; it takes the longer of both.
+fn seconds(device: &Device, model: &Model, dispatch: &Dispatch, batch: u64) -> [f64; 2] {
+    let groups: u64 = dispatch.workgroups.iter().map(|count| u64::from(*count)).product();
+    let fill = ((groups * batch * GROUP_THREADS) as f64 / f64::from(device.lanes)).min(1.0);
+    let arithmetic = (dispatch.flops * batch) as f64 / (device.flops * EFFICIENCY * fill);
+    // Weights are read once for all.
+    let values = 4 * dispatch.values;
+    [arithmetic, (values * batch + bytes(model, dispatch) - values) as f64 / device.bandwidth]
+}
+
 /// Estimates a recording of tiled kernels; `batch` textures side by side fill the GPU better.
 pub fn estimate(device: &Device, model: &Model, recording: &Recording, batch: u64) -> Estimate {
     let mut sum = Estimate { launches: recording.len(), ..Estimate::default() };
     for dispatch in &recording.dispatches {
-        let groups: u64 = dispatch.workgroups.iter().map(|count| u64::from(*count)).product();
-        let fill = ((groups * batch * GROUP_THREADS) as f64 / f64::from(device.lanes)).min(1.0);
-        let arithmetic = (dispatch.flops * batch) as f64 / (device.flops * EFFICIENCY * fill);
-        // Weights are read once for all.
-        let values = 4 * dispatch.values;
-        let memory = (values * batch + bytes(model, dispatch) - values) as f64 / device.bandwidth;
+        let [arithmetic, memory] = seconds(device, model, dispatch, batch);
         match arithmetic > memory {
             true => sum.arithmetic += arithmetic,
             false => sum.memory += memory,
@@ -93,6 +98,28 @@ pub fn estimate(device: &Device, model: &Model, recording: &Recording, batch: u6
         sum.longest = sum.longest.max(arithmetic.max(memory));
     }
     sum
+}
+
+/// Most milliseconds that one dispatch should take on a mid-range GPU: half of the default budget, since nothing takes the
+/// GPU away from it.
+const LONGEST_MS: f64 = 2.0;
+
+/// The longest dispatch of the largest texture on the mid-range device, in a sentence.
+///
+/// A recording without dispatches has none.
+pub fn longest_text(model: &Model, largest: &Recording) -> Option<String> {
+    let device = &DEVICES[1];
+    let time = |dispatch: &Dispatch| seconds(device, model, dispatch, 1).into_iter().fold(0.0, f64::max);
+    let times = largest.dispatches.iter().map(time).enumerate();
+    let (index, seconds) = times.max_by(|(_, a), (_, b)| a.total_cmp(b))?;
+    let (ms, name) = (1e3 * seconds, describe(largest, index, KernelVariant::Tiled));
+    let verdict = if ms <= LONGEST_MS { "within" } else { "above" };
+    Some(format!(
+        "The longest dispatch of a texture of 1024x1024 is {name}: {} ms on the {} (computed), {verdict} the {LONGEST_MS} ms that \
+         one dispatch should take at most.\n",
+        significant(ms),
+        device.name
+    ))
 }
 
 /// All devices, with what is assumed.

@@ -1,4 +1,5 @@
-//! Every kernel at the shapes of a default texture, both variants, beside the `gemm` crate on one thread.
+//! Every kernel at the shapes of a default texture, and those of tokens and edits without a layout: both variants, beside the
+//! `gemm` crate on one thread.
 
 use super::beds::{Bed, Work, variants};
 use super::clock::Times;
@@ -9,7 +10,7 @@ use super::statistics::{Summary, significant};
 use super::table::Table;
 use super::{BenchError, Options};
 use crate::gpu::{Gpu, GpuError, Kernel, KernelVariant};
-use crate::sampling::plan;
+use crate::sampling::{Edit, Plan, Recipe, Step, TokenMask, plan};
 
 /// Measurements of one thing: seconds of one run.
 #[derive(Default)]
@@ -58,28 +59,72 @@ struct Row {
 /// No adapter, or one that cannot run the model.
 pub fn run(options: &Options) -> Result<String, BenchError> {
     let gpu = Gpu::new()?;
-    let plan = plan(&options.model, &options.recipe(0))?;
-    let beds = variants(&gpu).into_iter().map(|variant| Bed::new(&gpu, options, &plan, variant));
-    let beds: Vec<Bed> = beds.collect::<Result<_, _>>()?;
-    let recording = beds[0].slot.recording().clone();
+    let beds = |plan: &Plan| -> Result<Vec<Bed>, GpuError> {
+        variants(&gpu).into_iter().map(|variant| Bed::new(&gpu, options, plan, variant)).collect()
+    };
+    let (whole, further) = (plan(&options.model, &options.recipe(0))?, plan(&options.model, &edited(options))?);
+    let (first, second) = (beds(&whole)?, beds(&further)?);
     let peaks = peaks();
     let pool = one_thread();
-    let mut rows = Vec::new();
-    for shape in shapes(&options.model, &recording) {
-        rows.push(measure_shape(&gpu, options, &beds, &pool, &shape)?);
+    let mut rows = measure_shapes(&gpu, options, &first, &pool, |_| true)?;
+    for (kernel, work) in texture_works(&first[0]) {
+        rows.push(measure_texture(&gpu, options, &first, kernel, work)?);
     }
-    for (kernel, work) in texture_works(&beds[0]) {
-        rows.push(measure_texture(&gpu, options, &beds, kernel, work)?);
-    }
-    rows.sort_by(|a, b| (b.count as f64 * b.variants[0].cpu()).total_cmp(&(a.count as f64 * a.variants[0].cpu())));
+    sort(&mut rows);
     let mut text = heading("Kernels at the shapes of a default texture", options, Some(&gpu));
     text.push_str(&explanation(&peaks, options.pick(2, 7)));
-    text.push_str(&detail(&beds, &rows, &peaks[0]).to_string());
+    text.push_str(&detail(&first, &rows, &peaks[0]).to_string());
     text.push_str("\nSums over a texture:\n\n");
-    text.push_str(&sums(&beds, &rows, &peaks[0]).to_string());
-    let names = unused(&recording, beds[0].variant);
-    text.push_str(&format!("\nNot recorded for such a texture, so without a shape: {}.\n", names.join(", ")));
+    text.push_str(&sums(&first, &rows, &peaks[0]).to_string());
+    // A layout gives a default texture all its tokens.
+    let steps = &further.shape.steps;
+    let mut rows = measure_shapes(&gpu, options, &second, &pool, |step| is_further(&steps[step]))?;
+    sort(&mut rows);
+    text.push_str("\nThe rounds of tokens of a texture without a layout, and an edit of a sixteenth of it:\n\n");
+    text.push_str(&detail(&second, &rows, &peaks[0]).to_string());
+    let recordings = [&first, &second].map(|beds| &**beds[0].slot.recording());
+    let names = unused(&recordings, first[0].variant);
+    if !names.is_empty() {
+        text.push_str(&format!("\nRecorded for neither, so without a shape: {}.\n", names.join(", ")));
+    }
     Ok(text)
+}
+
+/// A default texture without a layout, and with an edit in its middle.
+fn edited(options: &Options) -> Recipe {
+    let recipe = Recipe { layout_share: 0.0, ..options.recipe(0) };
+    let mask = TokenMask::from_uv(&recipe, |u, v| (u - 0.5).abs() < 0.125 && (v - 0.5).abs() < 0.125);
+    Recipe { edits: vec![Edit { mask, seed: 1, class: None }], ..recipe }
+}
+
+/// Whether a default texture has no such step.
+fn is_further(step: &Step) -> bool {
+    match step {
+        Step::TokenRound { .. } | Step::Reopen { .. } => true,
+        Step::LatentRound { pass, .. } => *pass > 0,
+        Step::Decode => false,
+    }
+}
+
+/// What takes longest comes first.
+fn sort(rows: &mut [Row]) {
+    let time = |row: &Row| row.count as f64 * row.variants[0].cpu();
+    rows.sort_by(|a, b| time(b).total_cmp(&time(a)));
+}
+
+/// Every shape of the steps that `keep` wants by their numbers.
+fn measure_shapes(
+    gpu: &Gpu,
+    options: &Options,
+    beds: &[Bed],
+    pool: &rayon::ThreadPool,
+    keep: impl Fn(usize) -> bool,
+) -> Result<Vec<Row>, GpuError> {
+    let recording = beds[0].slot.recording();
+    let kept = recording.steps.iter().enumerate().filter(|(step, _)| keep(*step));
+    let dispatches = kept.flat_map(|(_, range)| range.clone());
+    let shapes = shapes(&options.model, recording, dispatches);
+    shapes.iter().map(|shape| measure_shape(gpu, options, beds, pool, shape)).collect()
 }
 
 /// What writes textures, with the names of its kernels.

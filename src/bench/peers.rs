@@ -168,9 +168,11 @@ fn compare(
         off.push(difference(&expected, &runner.run(model, case)?.1, case, name)?);
     }
     let mut found: Vec<Vec<Times>> = family.iter().map(|_| Vec::new()).collect();
-    for _ in 0..options.pick(2, 9) {
-        for (runner, times) in runners.iter_mut().zip(&mut found) {
-            times.push(runner.run(model, case)?.0);
+    for turn in 0..options.pick(2, 9) {
+        for step in 0..family.len() {
+            // Each goes first in turn.
+            let at = (turn + step) % family.len();
+            found[at].push(runners[at].run(model, case)?.0);
         }
     }
     for (index, (name, ..)) in family.iter().enumerate() {

@@ -22,11 +22,12 @@ pub struct Shape {
     pub products: Vec<[usize; 3]>,
 }
 
-/// The shapes of a recording in their order.
-pub fn shapes(model: &Model, recording: &Recording) -> Vec<Shape> {
+/// The shapes of some dispatches of a recording in their order.
+pub fn shapes(model: &Model, recording: &Recording, dispatches: impl Iterator<Item = usize>) -> Vec<Shape> {
     type Key = (KernelKey, [u32; 3], Vec<u32>);
     let mut known: Vec<(Key, Shape)> = Vec::new();
-    for (index, dispatch) in recording.dispatches.iter().enumerate() {
+    for index in dispatches {
+        let dispatch = &recording.dispatches[index];
         let words = words(recording, dispatch);
         let same = (dispatch.key, dispatch.workgroups, identity(dispatch.key.kernel, words));
         match known.iter_mut().find(|(key, _)| *key == same) {
@@ -108,9 +109,16 @@ pub fn matrices(shape: &Shape) -> Vec<Product> {
     shape.products.iter().map(|shape| Product::new(*shape)).collect()
 }
 
-/// Kernels that a model may record and that this recording has not.
-pub fn unused(recording: &Recording, variant: KernelVariant) -> Vec<&'static str> {
-    let used = |kernel: Kernel| recording.dispatches.iter().any(|dispatch| dispatch.key.kernel == kernel);
+/// A dispatch in words: its kernel and sizes.
+pub fn describe(recording: &Recording, index: usize, variant: KernelVariant) -> String {
+    let dispatch = &recording.dispatches[index];
+    format!("`{}` {}", dispatch.key.kernel.entry_point(variant), text(dispatch.key, words(recording, dispatch)))
+}
+
+/// Kernels that a model may record and that none of these recordings has.
+pub fn unused(recordings: &[&Recording], variant: KernelVariant) -> Vec<&'static str> {
+    let dispatches = || recordings.iter().flat_map(|recording| &recording.dispatches);
+    let used = |kernel: Kernel| dispatches().any(|dispatch| dispatch.key.kernel == kernel);
     // Those of textures are measured apart.
     let apart = [
         Kernel::WriteImage,

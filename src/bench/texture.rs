@@ -6,9 +6,10 @@ use super::shapes::bytes;
 use super::statistics::{Summary, alternate, significant};
 use super::table::Table;
 use super::{BenchError, Options, estimate};
-use crate::gpu::{Gpu, GpuWeights, KernelVariant, Recording};
+use crate::gpu::{Gpu, GpuWeights, JobSlot, KernelVariant, Pipelines, Recording};
 use crate::native;
 use crate::sampling::{Plan, Recipe, Step, plan};
+use std::sync::Arc;
 
 /// Runs the benchmark.
 ///
@@ -22,11 +23,15 @@ pub fn run(options: &Options) -> Result<String, BenchError> {
     let (width, height) = recipe.size;
     let mut text = heading(&format!("A texture of {width}x{height}"), options, Some(&gpu));
     text.push_str(&counts(options, &plan, &gpu)?);
+    text.push_str(&memory(options, &plan, &gpu)?);
     text.push_str(&paths(options, &mut gpu, opening)?);
     drop(gpu);
     #[cfg(feature = "material")]
     text.push_str(&super::in_a_game::text(options, &recipe)?);
-    text.push_str(&estimate::text(&options.model, &Recording::new(&options.model, &plan.shape, KernelVariant::Tiled)));
+    let tiled = |plan: &Plan| Recording::new(&options.model, &plan.shape, KernelVariant::Tiled);
+    text.push_str(&estimate::text(&options.model, &tiled(&plan)));
+    let largest = self::plan(&options.model, &options.recipe(0).with_size(1024, 1024))?;
+    text.push_str(&estimate::longest_text(&options.model, &tiled(&largest)).unwrap_or_default());
     Ok(text)
 }
 
@@ -36,7 +41,7 @@ pub(super) fn sized(options: &Options, seed: u64) -> Recipe {
     options.recipe(seed).with_size(side, side)
 }
 
-/// Dispatches, operations, bytes and memory: counted, not measured.
+/// Dispatches, operations and bytes: counted, not measured.
 fn counts(options: &Options, plan: &Plan, gpu: &Gpu) -> Result<String, BenchError> {
     let model = &options.model;
     let recording = Recording::new(model, &plan.shape, gpu.variant());
@@ -55,25 +60,50 @@ fn counts(options: &Options, plan: &Plan, gpu: &Gpu) -> Result<String, BenchErro
     add("decoder", &recording, &|step| matches!(step, Step::Decode));
     add("all", &recording, &|_| true);
     let levels = u32::BITS - (recipe_side(plan) as u32).leading_zeros();
-    let weights = GpuWeights::upload(gpu.device(), gpu.queue(), model)?.bytes();
-    let texture = 4 * (recipe_side(plan) * recipe_side(plan)) as u64 * 4 / 3;
-    let parts = [
-        ("weights", weights),
-        ("work buffers", recording.bytes()),
-        // Its state is that of the other.
-        ("work buffers of the coarse picture", coarse.bytes() - coarse.state_bytes.iter().sum::<u64>()),
-        ("the texture with all levels", texture),
-    ];
-    let mut memory = Table::new(&["memory on the GPU", "MB"]);
-    for (name, bytes) in parts {
-        memory.row([name.to_string(), significant(bytes as f64 * 1e-6)]);
-    }
-    let all: u64 = parts.iter().map(|(_, bytes)| bytes).sum();
-    memory.row(["all", &significant(all as f64 * 1e-6)]);
     let coarse = coarse.len();
     Ok(format!(
-        "{table}\nThe picture and its levels take {levels} dispatches more, the coarse picture {coarse} and {levels}.\n\n{memory}\n"
+        "{table}\nThe picture and its levels take {levels} dispatches more, the coarse picture {coarse} and {levels}.\n\n"
     ))
+}
+
+/// Memory on the device: computed from sizes, and measured where the backend says what it has given out.
+fn memory(options: &Options, plan: &Plan, gpu: &Gpu) -> Result<String, BenchError> {
+    let (model, device, variant) = (&options.model, gpu.device(), gpu.variant());
+    let allocated = || -> Result<Option<u64>, BenchError> {
+        // Uploads take memory until they are done.
+        gpu.submit(|_| {});
+        gpu.wait()?;
+        Ok(device.generate_allocator_report().map(|report| report.total_allocated_bytes))
+    };
+    let mut table = Table::new(&["memory on the GPU", "computed MB", "measured MB"]);
+    let mut before = allocated()?;
+    let (start, mut sum) = (before, 0);
+    let mut add = |name: &str, bytes: u64| -> Result<(), BenchError> {
+        let after = allocated()?;
+        let measured = before.zip(after).map(|(before, after)| after as f64 - before as f64);
+        (before, sum) = (after, sum + bytes);
+        let cells = [bytes as f64, measured.unwrap_or(f64::NAN)].map(|bytes| significant(bytes * 1e-6));
+        table.row(std::iter::once(name.to_string()).chain(cells));
+        Ok(())
+    };
+    let pipelines = Pipelines::compile(device, variant, &model.discon.config)?;
+    add("kernels", 0)?;
+    let weights = GpuWeights::upload(device, gpu.queue(), model)?;
+    add("weights", weights.bytes())?;
+    let recording = Arc::new(Recording::new(model, &plan.shape, variant));
+    let slot = JobSlot::new(device, &pipelines, &weights, recording.clone())?;
+    add("work buffers", recording.bytes())?;
+    let coarse = Arc::new(Recording::coarse(model, &plan.shape, variant));
+    let _coarse_slot = JobSlot::sharing(device, &pipelines, &weights, coarse.clone(), &slot)?;
+    // Its state is that of the other.
+    add("work buffers of the coarse picture", coarse.bytes() - coarse.state_bytes.iter().sum::<u64>())?;
+    let side = recipe_side(plan) as u32;
+    let _texture = gpu.texture(side, side);
+    add("the texture with all levels", 4 * u64::from(side * side) * 4 / 3)?;
+    let measured = start.zip(before).map_or(f64::NAN, |(start, end)| end as f64 - start as f64);
+    let all = [sum as f64, measured].map(|bytes| significant(bytes * 1e-6));
+    table.row(std::iter::once("all".to_string()).chain(all));
+    Ok(format!("Measured: what wgpu's allocator has given out; a dash where the backend does not say.\n\n{table}\n"))
 }
 
 fn recipe_side(plan: &Plan) -> usize {

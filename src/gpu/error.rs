@@ -90,10 +90,14 @@ pub(crate) fn checked<T>(
     let made = make();
     // Both futures are ready at once on native backends.
     let errors = [pollster::block_on(validation.pop()), pollster::block_on(memory.pop())];
-    match errors.into_iter().flatten().next() {
-        None => Ok(made),
-        Some(wgpu::Error::OutOfMemory { .. }) => Err(GpuError::Memory { what: what.into() }),
-        Some(error) => Err(fail(error.to_string())),
+    errors.into_iter().flatten().next().map_or(Ok(made), |error| Err(told(error, what, fail)))
+}
+
+/// An error of the device in words of this crate.
+fn told(error: wgpu::Error, what: &str, fail: impl FnOnce(String) -> GpuError) -> GpuError {
+    match error {
+        wgpu::Error::OutOfMemory { .. } => GpuError::Memory { what: what.into() },
+        error => fail(error.to_string()),
     }
 }
 
@@ -120,13 +124,19 @@ mod tests {
     }
 
     #[test]
-    fn a_device_without_memory_is_told_from_one_that_refuses() {
-        if std::env::var_os("DISCON_SKIP_GPU_TESTS").is_some_and(|value| value == "1") {
-            return println!("skipped: DISCON_SKIP_GPU_TESTS=1");
-        }
-        let Some((device, largest)) = device_with_little_memory() else {
-            return println!("skipped: no device that can be told how much memory to use");
-        };
+    fn missing_memory_is_told_from_what_the_device_refuses() {
+        let memory = told(wgpu::Error::OutOfMemory { source: "none".into() }, "a test", GpuError::Device);
+        assert!(memory.is_memory(), "{memory:?}");
+        assert_eq!(memory.to_string(), "the graphics device has no memory for a test");
+        let (source, description) = ("no".into(), "such a usage does not exist".into());
+        let refused = told(wgpu::Error::Validation { source, description }, "a test", GpuError::Device);
+        assert!(matches!(&refused, GpuError::Device(reason) if reason.contains("does not exist")), "{refused:?}");
+    }
+
+    #[test]
+    #[ignore = "needs a driver that can be told how much memory to use, and takes what the machine has"]
+    fn a_device_without_memory_says_so() {
+        let (device, largest) = device_with_little_memory().expect("a device with a budget");
         let make = |size: u64, usage: wgpu::BufferUsages| {
             let descriptor = wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false };
             let make = || device.create_buffer(&descriptor);
@@ -135,13 +145,8 @@ mod tests {
         let usage = wgpu::BufferUsages::COPY_DST;
         // Never written: nothing of it is taken from other programs.
         let held: Result<Vec<_>, _> = (0..16).map(|_| make(largest, usage)).collect();
-        match held {
-            Ok(_) => println!("skipped: there is room for 16 buffers of {largest} bytes"),
-            Err(error) => {
-                assert!(error.is_memory(), "{error:?}");
-                assert_eq!(error.to_string(), "the graphics device has no memory for a test");
-            }
-        }
+        let error = held.expect_err("there is no room for all");
+        assert!(error.is_memory(), "{error:?}");
         let refused = make(64, usage | wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::MAP_WRITE);
         assert!(matches!(refused, Err(GpuError::Device(_))), "a usage that does not exist: {refused:?}");
     }

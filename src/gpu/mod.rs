@@ -35,6 +35,7 @@ mod reading;
 mod recorder;
 mod recording;
 mod sample_ops;
+mod warm_up;
 mod weights;
 
 pub use arranged::GpuExecutor;

@@ -1,8 +1,9 @@
 //! Compiled kernels.
 
 use super::error::{GpuError, checked};
-use super::kernel::{Binding, KernelKey, KernelVariant};
-use crate::model::ModelConfig;
+use super::kernel::{Binding, Kernel, KernelKey, KernelVariant};
+use super::warm_up::{self, WarmUp};
+use crate::model::{HeadMixing, ModelConfig};
 use std::collections::BTreeMap;
 
 /// All kernels that a model needs, compiled for one device.
@@ -27,8 +28,49 @@ impl Pipelines {
     /// # Errors
     /// The first kernel that the device refuses.
     pub fn compile(device: &wgpu::Device, variant: KernelVariant, config: &ModelConfig) -> Result<Self, GpuError> {
-        let head_widths = [&config.prior, &config.mar].map(|trunk| trunk.width / trunk.heads);
-        Self::compile_keys(device, variant, &KernelKey::all(&head_widths))
+        Self::compile_keys(device, variant, &keys(config))
+    }
+
+    /// The same, and runs each kernel once on nothing: some drivers finish a kernel when it first runs.
+    ///
+    /// # Errors
+    /// See [`Pipelines::compile`].
+    pub fn compile_and_try(
+        device: &wgpu::Device,
+        queue: &wgpu::Queue,
+        variant: KernelVariant,
+        config: &ModelConfig,
+    ) -> Result<Self, GpuError> {
+        Self::try_keys(device, queue, variant, &keys(config))
+    }
+
+    /// The only kernel of [`MipChain`](super::MipChain), which needs no model, tried on all levels of a small texture.
+    ///
+    /// # Errors
+    /// See [`Pipelines::compile`].
+    pub fn for_levels(device: &wgpu::Device, queue: &wgpu::Queue, variant: KernelVariant) -> Result<Self, GpuError> {
+        let levels = Self::compile_keys(device, variant, &[Kernel::Downsample.into()])?;
+        // As with other kernels: what fails here fails with a reason later.
+        warm_up::fill_levels(device, queue, &levels).ok();
+        Ok(levels)
+    }
+
+    fn try_keys(
+        device: &wgpu::Device,
+        queue: &wgpu::Queue,
+        variant: KernelVariant,
+        keys: &[KernelKey],
+    ) -> Result<Self, GpuError> {
+        let warm_up = WarmUp::new(device);
+        let tried = |key: &KernelKey| {
+            let compiled = compile(device, variant, *key)?;
+            // A kernel that could not be tried, for lack of memory or of the device, fails with a reason where it is needed.
+            if let Ok(warm_up) = &warm_up {
+                warm_up.run(device, queue, key.kernel, &compiled).ok();
+            }
+            Ok((*key, compiled))
+        };
+        Ok(Self { variant, compiled: keys.iter().map(tried).collect::<Result<_, GpuError>>()? })
     }
 
     /// Compiles the given kernels.
@@ -52,7 +94,17 @@ impl Pipelines {
     }
 }
 
-fn compile(device: &wgpu::Device, variant: KernelVariant, key: KernelKey) -> Result<Compiled, GpuError> {
+/// Every kernel that a model of this size records.
+fn keys(config: &ModelConfig) -> Vec<KernelKey> {
+    let head = match config.head.mixing {
+        HeadMixing::Together { heads, .. } => Some(config.head.width / heads),
+        HeadMixing::Alone => None,
+    };
+    let trunks = [&config.prior, &config.mar].map(|trunk| trunk.width / trunk.heads);
+    KernelKey::all(&trunks.into_iter().chain(head).collect::<Vec<_>>())
+}
+
+pub(super) fn compile(device: &wgpu::Device, variant: KernelVariant, key: KernelKey) -> Result<Compiled, GpuError> {
     let name = key.kernel.entry_point(variant);
     let make = || {
         let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {

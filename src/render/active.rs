@@ -64,6 +64,8 @@ struct Part {
     phase: Phase,
     range: Range<usize>,
     end: Option<Milestone>,
+    /// Work of the pictures that are written after its last dispatch.
+    pictures: f32,
 }
 
 /// A job between its first and its last dispatch.
@@ -108,7 +110,10 @@ impl ActiveJob {
         let targets = (0..).zip(batch.iter().zip(textures)).map(bind).collect::<Result<Vec<_>, _>>()?;
         upload(batch, &slot.full, queue)?;
         let has_coarse = targets.iter().any(Targets::has_coarse);
-        let parts = batch.first().map(|waiting| parts(waiting, &slot, has_coarse)).unwrap_or_default();
+        let mut parts = batch.first().map(|waiting| parts(waiting, &slot, has_coarse)).unwrap_or_default();
+        for part in &mut parts {
+            part.pictures = targets.iter().map(|targets| targets.work(part.end)).sum();
+        }
         let member = |(waiting, targets)| Member::new(waiting, targets, &slot.full, device, queue);
         let members = batch.drain(..).zip(targets).map(member).collect();
         let mut job = Self { members, next: 0, part: 0, done_work: 0.0, total_work: 0.0, slot, parts };
@@ -142,7 +147,19 @@ impl ActiveJob {
     }
 
     fn work_of(&self, part: usize) -> f32 {
-        self.slot_of(part).recording().dispatches[self.parts[part].range.clone()].iter().map(work).sum()
+        self.parts[part].range.clone().map(|dispatch| self.work_at(part, dispatch)).sum()
+    }
+
+    /// Work of a dispatch, and of the pictures after it if it is the last one of its part.
+    fn work_at(&self, part: usize, dispatch: usize) -> f32 {
+        let Part { range, pictures, .. } = &self.parts[part];
+        let after = if dispatch + 1 == range.end { *pictures } else { 0.0 };
+        self.slot_of(part).recording().dispatches.get(dispatch).map_or(0.0, work) + after
+    }
+
+    /// Work of what [`ActiveJob::take`] takes at least.
+    pub fn next_work(&self) -> f32 {
+        if self.part < self.parts.len() { self.work_at(self.part, self.next) } else { 0.0 }
     }
 
     /// What runs next.
@@ -153,14 +170,13 @@ impl ActiveJob {
     /// Takes dispatches of one part, at least one, up to `limit` units of work.
     pub fn take(&mut self, limit: f32) -> Slice {
         let (part, start) = (self.part, self.next);
-        let Some(Part { phase, range, end }) = self.parts.get(part) else {
+        let Some(Part { phase, range, end, .. }) = self.parts.get(part) else {
             return Slice { part, range: 0..0, phase: Phase::Decode, work: 0.0, end: Some(Milestone::Complete) };
         };
         let (phase, last, milestone) = (*phase, range.end, *end);
-        let recording = self.slot_of(part).recording().clone();
         let mut sum = 0.0;
         while self.next < last {
-            let next = work(&recording.dispatches[self.next]);
+            let next = self.work_at(part, self.next);
             if self.next > start && sum + next > limit {
                 break;
             }
@@ -257,7 +273,7 @@ fn parts(waiting: &Waiting, slot: &Slot, coarse: bool) -> Vec<Part> {
         };
         match parts.last_mut().filter(|part| part.phase == phase) {
             Some(part) => part.range.end = range.end,
-            None => parts.push(Part { phase, range: range.clone(), end: None }),
+            None => parts.push(Part { phase, range: range.clone(), end: None, pictures: 0.0 }),
         }
     }
     if let Some(last) = parts.last_mut() {
@@ -272,7 +288,7 @@ fn parts(waiting: &Waiting, slot: &Slot, coarse: bool) -> Vec<Part> {
         parts.truncate(sampled);
     } else if let Some(slot) = slot.coarse.as_ref().filter(|_| coarse) {
         let range = 0..slot.recording().len();
-        parts.insert(sampled, Part { phase: Phase::Decode, range, end: Some(Milestone::Coarse) });
+        parts.insert(sampled, Part { phase: Phase::Decode, range, end: Some(Milestone::Coarse), pictures: 0.0 });
     }
     parts
 }

@@ -96,11 +96,15 @@ impl Queued {
         candidates.max_by(|(_, a), (_, b)| a.order(b)).map(|(at, _)| at)
     }
 
-    /// Fails everything that waits, but for what rests or is paused.
-    pub fn fail_all(&mut self, error: &GpuError, sender: &ReportSender) {
+    /// Fails all jobs that wait, but for what rests or is paused.
+    pub fn fail_jobs(&mut self, error: &GpuError, sender: &ReportSender) {
         for waiting in self.jobs.extract_if(.., |waiting| waiting.can_run()) {
             sender.send(waiting.failure(error.to_string()));
         }
+    }
+
+    /// Fails all pictures that wait for their textures.
+    pub fn fail_uploads(&mut self, error: &GpuError, sender: &ReportSender) {
         for (ticket, _) in self.uploads.drain(..) {
             sender.send(Report::Failed(ticket, Goal::Full, error.to_string()));
         }

@@ -1,5 +1,7 @@
 //! One texture of the running batch: where its picture goes, and what others want of it.
 
+use super::active::Milestone;
+use super::budget::picture_work;
 use super::extract::Waiting;
 use super::prepare::GpuModel;
 use super::read_back::{PictureReadBack, TokenReadBack};
@@ -41,6 +43,17 @@ impl Targets {
         let coarse = slot.coarse.as_ref().filter(|_| waiting.needs_coarse());
         let coarse = coarse.map(|slot| bind(slot)).transpose()?;
         Ok(Self { item, full, coarse, texture: texture.clone() })
+    }
+
+    /// Work of writing the picture that there is at a milestone.
+    pub fn work(&self, at: Option<Milestone>) -> f32 {
+        let target = match at {
+            Some(Milestone::Complete) => &self.full,
+            Some(Milestone::Coarse) => &self.coarse,
+            Some(Milestone::Tokens) | None => &None,
+        };
+        let of = |texture: &wgpu::Texture| picture_work(texture.width(), texture.height(), texture.mip_level_count());
+        target.as_ref().map_or(0.0, |_| of(&self.texture))
     }
 
     /// Whether the coarse picture is shown on the way.

@@ -30,6 +30,7 @@ mod kept;
 mod layers;
 mod member;
 mod memory;
+mod pictures;
 mod prepare;
 mod read_back;
 mod run;
@@ -104,6 +105,7 @@ fn restart(
     commands.insert_resource(prepare::ModelOnGpu::new(device.wgpu_device(), &info));
     commands.insert_resource(slots::Slots::default());
     commands.insert_resource(kept::KeptStates::default());
+    commands.insert_resource(clear::Colours::default());
     commands.insert_resource(surfaces::Surfaces::default());
     commands.insert_resource(active::Active::default());
     commands.insert_resource(memory::Shortage::default());

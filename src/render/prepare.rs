@@ -30,10 +30,19 @@ enum State {
     Unusable,
 }
 
+/// What fills the levels of pictures from the disk cache. It needs no model, and so is there before it.
+enum Levels {
+    /// Not yet; or it failed, and that of the model does.
+    Nothing,
+    Preparing(DeviceTask<Result<Pipelines, GpuError>>),
+    Ready(Pipelines),
+}
+
 /// The model in use, or on its way.
 #[derive(Resource)]
 pub struct ModelOnGpu {
     state: State,
+    levels: Levels,
     variant: KernelVariant,
     /// What kind of adapter it is.
     pub device_type: wgpu::DeviceType,
@@ -45,7 +54,7 @@ impl ModelOnGpu {
     pub fn new(device: &wgpu::Device, info: &RenderAdapterInfo) -> Self {
         let variant = KernelVariant::choose(info, device.features());
         let computes = device.limits().max_compute_invocations_per_workgroup > 0;
-        Self { state: State::Nothing, variant, device_type: info.device_type, computes }
+        Self { state: State::Nothing, levels: Levels::Nothing, variant, device_type: info.device_type, computes }
     }
 
     /// The model, once kernels and weights are in place.
@@ -56,6 +65,34 @@ impl ModelOnGpu {
         }
     }
 
+    /// What [`MipChain`](crate::gpu::MipChain) needs, as soon as it is there.
+    pub fn levels(&self) -> Option<&Pipelines> {
+        match &self.levels {
+            Levels::Ready(levels) => Some(levels),
+            Levels::Nothing | Levels::Preparing(_) => self.get().map(|model| &model.pipelines),
+        }
+    }
+
+    /// Whether pictures from the disk cache need the model.
+    fn uploads_need_model(&self) -> bool {
+        matches!(self.levels, Levels::Nothing)
+    }
+
+    /// Compiles the kernel of the levels, unless that was done.
+    fn prepare_levels(&mut self, device: &RenderDevice, queue: &RenderQueue) {
+        if self.computes && self.uploads_need_model() {
+            let (device, queue, variant) = (device.wgpu_device().clone(), queue.clone(), self.variant);
+            let task = DeviceTask::spawn(move || Pipelines::for_levels(&device, &queue, variant));
+            self.levels = Levels::Preparing(task);
+        }
+    }
+
+    fn poll_levels(&mut self) {
+        let Levels::Preparing(task) = &mut self.levels else { return };
+        let Some(result) = task.poll() else { return };
+        self.levels = result.map_or(Levels::Nothing, Levels::Ready);
+    }
+
     /// True if no job can ever run.
     pub fn is_unusable(&self) -> bool {
         matches!(self.state, State::Unusable)
@@ -64,8 +101,8 @@ impl ModelOnGpu {
 
 /// Whether there is or will be something to make.
 pub fn has_work(gpu: Res<ModelOnGpu>, queued: Res<Queued>, slots: Res<Slots>) -> bool {
-    let preparing = matches!(gpu.state, State::Preparing(..));
-    let again = matches!(gpu.state, State::NoRoom(_)) && !queued.uploads.is_empty();
+    let preparing = matches!(gpu.state, State::Preparing(..)) || matches!(gpu.levels, Levels::Preparing(_));
+    let again = matches!(gpu.state, State::NoRoom(_)) && !queued.uploads.is_empty() && gpu.uploads_need_model();
     preparing || again || queued.model.is_some() || slots.is_building() || queued.jobs.iter().any(Waiting::can_run)
 }
 
@@ -86,13 +123,16 @@ pub fn prepare_model(
         if let State::Preparing(task, _) = std::mem::replace(&mut gpu.state, State::Nothing) {
             task.let_go();
         }
+        gpu.prepare_levels(&device, &memory.queue);
         gpu.state = match model.filter(|_| gpu.computes) {
             Some(model) => prepare(model, &device, &memory.queue, gpu.variant, limit),
             None => unusable("the graphics device has no compute shaders (WebGL?)".into(), &mut queued, &sender),
         };
     }
+    gpu.poll_levels();
+    let uploads = gpu.uploads_need_model() && !queued.uploads.is_empty();
     if let State::NoRoom(model) = &gpu.state
-        && (queued.jobs.iter().any(Waiting::can_run) || !queued.uploads.is_empty() || memory.surfaces.want_work())
+        && (queued.jobs.iter().any(Waiting::can_run) || uploads || memory.surfaces.want_work())
     {
         gpu.state = prepare(model.clone(), &device, &memory.queue, gpu.variant, limit);
     }
@@ -104,7 +144,10 @@ pub fn prepare_model(
             State::Ready(Arc::new(model))
         }
         Err(error) if error.is_memory() => {
-            queued.fail_all(&error, &sender);
+            queued.fail_jobs(&error, &sender);
+            if uploads {
+                queued.fail_uploads(&error, &sender);
+            }
             memory.surfaces.fail_all(&error, &sender);
             State::NoRoom(model)
         }
@@ -131,7 +174,7 @@ fn prepare(
     let task = DeviceTask::spawn(move || {
         let weights = GpuWeights::upload(&device, &queue, &model)?;
         afford(&mut limit, weights.bytes(), || "the weights of the model".into())?;
-        let pipelines = Pipelines::compile(&device, variant, &model.discon.config)?;
+        let pipelines = Pipelines::compile_and_try(&device, &queue, variant, &model.discon.config)?;
         Ok(GpuModel { model, pipelines, weights })
     });
     State::Preparing(task, of)

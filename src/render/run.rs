@@ -2,18 +2,17 @@
 
 use super::active::{Active, ActiveJob, Milestone};
 use super::budget::{Controller, Phase};
-use super::clear::write_level;
 use super::extract::{Queued, RenderSettings, Waiting};
 use super::kept::{KeptStates, make_room};
 use super::member::Member;
 use super::memory;
+use super::pictures::{derive_some, upload_one};
 use super::prepare::{GpuModel, ModelOnGpu};
 use super::read_back;
 use super::slots::Slots;
 use super::surfaces::Surfaces;
 use super::timing::Timer;
-use crate::gpu::{GpuError, MapTarget, MipChain};
-use crate::request::link::{Goal, MapJob, Report, ReportSender, Ticket};
+use crate::request::link::{Goal, Report, ReportSender};
 use bevy::ecs::system::SystemParam;
 use bevy::prelude::*;
 use bevy::render::render_asset::RenderAssets;
@@ -25,12 +24,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// What the node reads.
 #[derive(SystemParam)]
 pub struct Gpu<'w> {
-    device: Res<'w, RenderDevice>,
-    queue: Res<'w, RenderQueue>,
-    images: Res<'w, RenderAssets<GpuImage>>,
-    model: Res<'w, ModelOnGpu>,
+    /// The device.
+    pub device: Res<'w, RenderDevice>,
+    /// Its queue.
+    pub queue: Res<'w, RenderQueue>,
+    /// The textures that exist.
+    pub images: Res<'w, RenderAssets<GpuImage>>,
+    /// Kernels and weights.
+    pub model: Res<'w, ModelOnGpu>,
     settings: Res<'w, RenderSettings>,
-    sender: Res<'w, ReportSender>,
+    /// What the main world hears.
+    pub sender: Res<'w, ReportSender>,
 }
 
 /// What the node changes: all work, and what is kept of it.
@@ -73,58 +77,73 @@ pub fn has_work(queued: Res<Queued>, active: Res<Active>, timer: Res<Timer>, fin
 /// Spends the budget of this frame.
 pub fn run_jobs(
     gpu: Gpu,
-    jobs: Jobs,
+    mut jobs: Jobs,
     mut controller: ResMut<Controller>,
     mut timer: ResMut<Timer>,
     finishing: Res<Finishing>,
 ) {
     collect_times(&gpu, &mut controller, &mut timer, &finishing);
-    let Jobs { mut queued, mut active, mut slots, mut surfaces, mut kept } = jobs;
+    upload_one(&gpu, &mut jobs.queued);
     let Some(model) = gpu.model.get() else { return };
-    upload_one(&gpu, model, &mut queued, &finishing);
-    derive_some(&gpu, model, &mut queued);
+    derive_some(&gpu, model, &mut jobs.queued);
 
     let budget_ms = if gpu.settings.paused { 0.0 } else { gpu.settings.budget_ms };
-    let mut ms = controller.frame_ms(budget_ms, timer.outstanding_ms());
-    queued.jobs.extend(active.set_aside(|waiting| waiting.job.paused, gpu.device.wgpu_device(), &gpu.queue));
+    let whole = controller.frame_ms(budget_ms, timer.outstanding_ms());
+    let mut ms = whole;
+    let paused = jobs.active.set_aside(|waiting| waiting.job.paused, gpu.device.wgpu_device(), &gpu.queue);
+    jobs.queued.jobs.extend(paused);
     while ms > 0.0 {
-        if active.0.is_none() {
-            surfaces.feed(model, &mut queued, &gpu.sender);
-            let left = memory::left(&gpu.settings, model, &slots, &kept, &surfaces);
-            active.0 = start_next(&gpu, model, &mut queued, &mut slots, left);
+        if jobs.active.0.is_none() {
+            jobs.surfaces.feed(model, &mut jobs.queued, &gpu.sender);
+            let left = memory::left(&gpu.settings, model, &jobs.slots, &jobs.kept, &jobs.surfaces);
+            jobs.active.0 = start_next(&gpu, model, &mut jobs.queued, &mut jobs.slots, left);
         }
-        let Some(job) = &mut active.0 else { break };
+        let Some(job) = &mut jobs.active.0 else { break };
         let phase = job.phase();
-        // Less than a twentieth is not worth a submission, except that every frame makes progress.
-        if ms < 0.05 * gpu.settings.budget_ms {
+        // The first submission is always made, so that every frame makes progress. Others only if their first dispatch fits
+        // into what is left, and less than a twentieth is not worth one.
+        let needed = controller.expected_ms(phase, job.next_work()).max(0.05 * gpu.settings.budget_ms);
+        if ms < whole && needed > ms {
             break;
         }
         let limit = controller.fitting(phase, ms).min(gpu.settings.max_gflop_per_submission);
         let (expected_ms, reached) = submit_slice(&gpu, job, limit, &controller, &mut timer);
         ms -= expected_ms;
         report_progress(&gpu, job);
-        match reached {
-            Some(Milestone::Complete) => {
-                for member in &mut job.members {
-                    kept.finished(&mut member.waiting, gpu.settings.kept_latent_bytes);
-                }
-                for member in &job.members {
-                    let report = complete(&gpu, job, member, &mut surfaces);
-                    report.into_iter().for_each(|report| report_when_done(&gpu, report, &finishing));
-                }
+        if let Some(milestone) = reached {
+            reach(milestone, &gpu, &mut jobs, &finishing);
+        }
+    }
+}
+
+/// Ends the running job, or lets others pass, where a milestone says so.
+fn reach(milestone: Milestone, gpu: &Gpu, jobs: &mut Jobs, finishing: &Finishing) {
+    let Jobs { queued, active, slots, surfaces, kept } = jobs;
+    let Some(job) = &mut active.0 else { return };
+    match milestone {
+        Milestone::Complete => {
+            for member in &mut job.members {
+                kept.finished(&mut member.waiting, gpu.settings.kept_latent_bytes);
+            }
+            for member in &job.members {
+                let report = complete(gpu, job, member, surfaces);
+                report.into_iter().for_each(|report| report_when_done(gpu, report, finishing));
+            }
+            active.0 = None;
+        }
+        Milestone::Tokens => {
+            if ends_with_tokens(job) {
                 active.0 = None;
             }
-            Some(Milestone::Tokens) if ends_with_tokens(job) => active.0 = None,
-            Some(Milestone::Coarse) => {
-                for member in &mut job.members {
-                    report_when_done(&gpu, Report::Coarse(member.ticket()), &finishing);
-                    member.waiting.coarse_shown = true;
-                }
-                let all = others_come_first(job, &gpu, &queued, &slots);
-                let stops = |waiting: &Waiting| all || waiting.job.goal == Goal::Coarse;
-                queued.jobs.extend(active.set_aside(stops, gpu.device.wgpu_device(), &gpu.queue));
+        }
+        Milestone::Coarse => {
+            for member in &mut job.members {
+                report_when_done(gpu, Report::Coarse(member.ticket()), finishing);
+                member.waiting.coarse_shown = true;
             }
-            Some(Milestone::Tokens) | None => {}
+            let all = others_come_first(job, gpu, queued, slots);
+            let stops = |waiting: &Waiting| all || waiting.job.goal == Goal::Coarse;
+            queued.jobs.extend(active.set_aside(stops, gpu.device.wgpu_device(), &gpu.queue));
         }
     }
 }
@@ -157,12 +176,10 @@ fn complete(gpu: &Gpu, job: &ActiveJob, member: &Member, surfaces: &mut Surfaces
 /// Learns from submissions that the GPU has finished.
 fn collect_times(gpu: &Gpu, controller: &mut Controller, timer: &mut Timer, finishing: &Finishing) {
     if timer.is_waiting() || read_back::is_pending() || !finishing.is_empty() {
-        // Runs callbacks and returns at once. Without cameras nobody else would do it.
-        gpu.device.wgpu_device().poll(wgpu::PollType::Poll).ok();
         let mut spent = 0.0;
-        timer.collect(|sample| {
-            controller.learn(sample.phase, sample.work, sample.ms);
-            spent += sample.ms;
+        timer.collect(gpu.device.wgpu_device(), |sample| {
+            controller.take(&sample);
+            spent += sample.ms();
         });
         if spent > 0.0 {
             gpu.sender.send(Report::Spent(spent));
@@ -187,7 +204,7 @@ fn submit_slice(
 ) -> (f32, Option<Milestone>) {
     let device = gpu.device.wgpu_device();
     let slice = job.take(limit);
-    let span = timer.begin(device);
+    let span = timer.begin(device, &gpu.queue);
     let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("discon") });
     job.encode(
         &mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
@@ -244,51 +261,6 @@ fn start_next(gpu: &Gpu, model: &GpuModel, queued: &mut Queued, slots: &mut Slot
             }
         }
     }
-}
-
-/// Fills one texture from the disk cache; one per frame, since an upload costs time on the processor.
-fn upload_one(gpu: &Gpu, model: &GpuModel, queued: &mut Queued, finishing: &Finishing) {
-    let ready = |(ticket, _): &(Ticket, Vec<u8>)| gpu.images.get(ticket.image).is_some();
-    let Some((ticket, pixels)) = queued.uploads.iter().position(ready).and_then(|at| queued.uploads.remove(at)) else {
-        return;
-    };
-    let Some(image) = gpu.images.get(ticket.image) else { return };
-    match upload(gpu, model, &image.texture, &pixels) {
-        Ok(()) => report_when_done(gpu, Report::Done(ticket), finishing),
-        Err(error) => gpu.sender.send(Report::Failed(ticket, Goal::Full, error.to_string())),
-    }
-}
-
-/// Derives the maps of a few textures; of one material, usually. They cost little, but many at once would be felt.
-fn derive_some(gpu: &Gpu, model: &GpuModel, queued: &mut Queued) {
-    const MAPS_PER_FRAME: usize = 3;
-    let textures = |map: &MapJob| Some((&gpu.images.get(map.base)?.texture, &gpu.images.get(map.target)?.texture));
-    let ready = queued.maps.extract_if(.., |map| textures(map).is_some());
-    let ready: Vec<MapJob> = ready.take(MAPS_PER_FRAME).collect();
-    if ready.is_empty() {
-        return;
-    }
-    let device = gpu.device.wgpu_device();
-    let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("discon maps") });
-    for map in ready {
-        let Some((base, target)) = textures(&map) else { continue };
-        match MapTarget::new(device, &model.pipelines, base, target, map.kind, &map.rules, map.wrap) {
-            Ok(target) => target.encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default())),
-            // The map stays neutral.
-            Err(error) => warn!("a map could not be derived: {error}"),
-        }
-    }
-    gpu.queue.submit([encoder.finish()]);
-}
-
-fn upload(gpu: &Gpu, model: &GpuModel, texture: &wgpu::Texture, pixels: &[u8]) -> Result<(), GpuError> {
-    let device = gpu.device.wgpu_device();
-    let mips = MipChain::new(device, &model.pipelines, texture)?;
-    write_level(&gpu.queue, texture, 0, pixels);
-    let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("discon mips") });
-    mips.encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()));
-    gpu.queue.submit([encoder.finish()]);
-    Ok(())
 }
 
 /// Reports a texture when the GPU has finished all that was submitted for it.

@@ -84,6 +84,8 @@ pub fn with_codes(
 ) -> Result<(Session, Latents, f32), TrainError> {
     let mut config = base.model.config.clone();
     (config.tokenizer.codebook_size, config.tokenizer.second_codes) = (codes.first, codes.second);
+    // Layouts are tokens of the other codebook.
+    config.layout_tokens = 0;
     let mut session = Session::with_data(Options { config, out, ..base.options.clone() }, Arc::clone(&base.data))?;
     for (id, spec) in base.table.iter().filter(|(_, spec)| !spec.name.starts_with("codebook.")) {
         // Tables of tokens have other sizes; they belong to networks that are not trained yet.

@@ -48,6 +48,16 @@ fn on_gpu(gpu: &Gpu, pipelines: &Pipelines, picture: Picture<'_>, kind: MapKind,
     (0..map.mip_level_count()).map(|level| gpu.read_level(&map, level).expect("the device works")).collect()
 }
 
+/// The kernel that writes a level of a map.
+fn kernel(kind: MapKind, level: usize) -> &'static str {
+    match (kind, level) {
+        (MapKind::Normal, 0) => "derive_normal",
+        (MapKind::OcclusionRoughnessMetallic, 0) => "derive_orm",
+        (MapKind::Height, 0) => "derive_height",
+        _ => "downsample_map",
+    }
+}
+
 #[test]
 fn derived_maps_and_their_mip_levels_are_those_of_the_reference() {
     let Some(bench) = Bench::get() else { return };
@@ -66,7 +76,8 @@ fn derived_maps_and_their_mip_levels_are_those_of_the_reference() {
                     }
                     let worst = found.iter().zip(&expected).map(|(a, b)| a.abs_diff(*b)).max();
                     // Roots and quotients of a driver may cross the border between two bytes.
-                    assert!(worst <= Some(1), "{kind:?}, level {level} of {size:?}, {wrap:?}: off by {worst:?}");
+                    let name = kernel(kind, level);
+                    assert!(worst <= Some(1), "{name}, level {level} of {size:?}, {wrap:?}: off by {worst:?}");
                     assert_eq!(found.len(), 3 * width * height);
                 }
             }

@@ -56,24 +56,24 @@ fn pictures_and_mip_levels_equal_the_reference() {
             assert_eq!(
                 bench.gpu.read_texture(&texture).expect("the device works"),
                 level,
-                "level 0 of {width}x{height}"
+                "write_image {width}x{height}"
             );
             let (mut w, mut h) = (width, height);
             for index in 1..texture.mip_level_count() {
-                level = half_as_large(&level, w, h);
+                level = downsample(&level, w, h);
                 (w, h) = ((w / 2).max(1), (h / 2).max(1));
                 let found = bench.gpu.read_level(&texture, index).expect("the device works");
                 let worst = level.iter().zip(&found).map(|(a, b)| a.abs_diff(*b)).max();
                 // Powers of a driver are less exact than those of the host; each level is made from bytes.
-                assert!(worst <= Some(1), "level {index} of {width}x{height}: off by {worst:?}");
+                assert!(worst <= Some(1), "downsample to level {index} of {width}x{height}: off by {worst:?}");
                 level = found;
             }
         }
     }
 }
 
-/// Area average in linear light, in f64: the twin of `downsample`.
-fn half_as_large(level: &[u8], width: usize, height: usize) -> Vec<u8> {
+/// Area average in linear light, in f64: the twin of the kernel of this name.
+fn downsample(level: &[u8], width: usize, height: usize) -> Vec<u8> {
     let decode = |byte: u8| {
         let v = f64::from(byte) / 255.0;
         if v <= 0.04045 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) }

@@ -1,6 +1,12 @@
 //! Time: budgets, order and idling.
 
-use super::game::*;
+use super::{common, game::*};
+use bevy::ecs::change_detection::Tick;
+use bevy::ecs::schedule::{InternedScheduleLabel, ScheduleLabel, Schedules};
+use bevy::render::Render;
+use bevy::render::renderer::RenderGraph;
+use bevy::render::settings::WgpuFeatures;
+use std::any::TypeId;
 
 #[test]
 fn the_budget_changes_the_number_of_frames_and_never_the_picture() {
@@ -36,29 +42,67 @@ fn textures_of_higher_priority_come_first() {
     assert_eq!(order, [2, 0, 3, 1].map(|at: usize| images[at].id()));
 }
 
-/// A bound that a mistake (work in every frame) would break; run it with `--nocapture` and in release for numbers.
+/// The systems of a render world by their types, and when each last ran.
+fn last_runs(app: &App) -> Vec<(TypeId, Tick)> {
+    let schedules = app.sub_app(RenderApp).world().resource::<Schedules>();
+    let of = |label: InternedScheduleLabel| {
+        let systems = schedules.get(label).expect("Bevy has the schedule").systems().expect("it has run");
+        systems.map(|(_, system)| (system.system_type(), system.get_last_run())).collect::<Vec<_>>()
+    };
+    [Render.intern(), RenderGraph.intern()].into_iter().flat_map(of).collect()
+}
+
 #[test]
-fn an_idle_plugin_takes_next_to_nothing() {
+fn no_system_of_the_render_world_runs_in_an_idle_frame() {
     let Some(mut game) = Game::new(DisconSettings::default()) else { return };
-    let image = game.generate(recipe(17));
-    game.until("the texture is ready", |game| game.is_ready(&image));
-    game.frames(10);
     let mut bare = Game::bare(WgpuSettings::default());
     bare.finish();
     bare.cleanup();
-    let batch = |app: &mut App| {
-        let start = Instant::now();
-        (0..100).for_each(|_| app.update());
-        start.elapsed() / 100
-    };
-    // The fastest of many batches: other programs only make them slower.
-    let (mut with, mut without) = (Duration::MAX, Duration::MAX);
-    for _ in 0..10 {
-        with = with.min(batch(&mut game.0));
-        without = without.min(batch(&mut bare));
+    bare.update();
+    let others: Vec<TypeId> = last_runs(&bare).into_iter().map(|(system, _)| system).collect();
+    // Those that only the app with the plugin has.
+    let own =
+        |game: &Game| last_runs(&game.0).into_iter().filter(|(system, _)| !others.contains(system)).collect::<Vec<_>>();
+    game.frames(1);
+    let started = own(&game);
+    assert!(started.len() >= 6, "{} systems", started.len());
+    let image = game.generate(recipe(17));
+    game.until("the texture is ready", |game| game.is_ready(&image));
+    game.frames(10);
+    let idle = own(&game);
+    assert!(started.iter().zip(&idle).all(|(before, after)| before != after), "all have run for the texture");
+    game.frames(100);
+    assert_eq!(own(&game), idle);
+}
+
+#[test]
+fn without_timestamps_a_texture_takes_no_more_frames_than_its_budget_asks_for() {
+    let Some(_) = common::gpu() else { return };
+    let timestamps = WgpuFeatures::TIMESTAMP_QUERY
+        | WgpuFeatures::TIMESTAMP_QUERY_INSIDE_ENCODERS
+        | WgpuFeatures::TIMESTAMP_QUERY_INSIDE_PASSES;
+    let wgpu = WgpuSettings { disabled_features: Some(timestamps), ..default() };
+    let settings = DisconSettings { coarse_first: false, ..default() };
+    let mut game = Game::with(wgpu, ModelSource::Loaded(model()), settings);
+    let device = game.0.sub_app(RenderApp).world().resource::<RenderDevice>();
+    assert!(!device.features().contains(WgpuFeatures::TIMESTAMP_QUERY));
+    let mut counts = Vec::new();
+    for seed in 18..21 {
+        let image = game.generate(recipe(seed));
+        game.until("the work starts", |game| game.store().state(&image).is_some_and(|state| state.fraction() > 0.0));
+        let mut frames = 0;
+        while !game.is_ready(&image) {
+            // A screen of 60 frames per second: far longer than the work of a frame.
+            std::thread::sleep(Duration::from_millis(16));
+            game.0.update();
+            frames += 1;
+            assert!(frames < 1000, "a dispatch per frame");
+        }
+        assert_eq!(rgb(&game.picture(&image)), expected(&recipe(seed)));
+        counts.push(frames);
     }
-    println!("a frame without the plugin {without:?}, with the idle plugin {with:?}");
-    assert!(with < without + Duration::from_millis(1), "{with:?} instead of {without:?}");
+    println!("frames: {counts:?}");
+    assert!(counts.iter().all(|frames| *frames < 40), "{counts:?}");
 }
 
 /// `DISCON_MODEL=assets/models/small cargo test --release --test plugin -- --ignored --nocapture`

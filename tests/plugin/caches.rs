@@ -62,6 +62,28 @@ fn a_texture_is_read_from_disk_after_a_restart_and_a_damaged_file_is_a_miss() {
 }
 
 #[test]
+fn a_picture_on_disk_needs_no_room_for_the_model() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let settings = DisconSettings::default().with_disk_cache(folder.path());
+    let Some(mut game) = Game::new(settings.clone()) else { return };
+    let image = game.generate(recipe(18));
+    game.until("the texture is ready", |game| game.is_ready(&image));
+    cached(&mut game, folder.path(), 1);
+    let made = (game.picture(&image), game.pixels(&image, 3));
+    drop((image, game));
+    let settings = DisconSettings { work_memory_bytes: 1000, ..settings };
+    let Some(mut game) = Game::new(settings) else { return };
+    let (image, other) = (game.generate(recipe(18)), game.generate(recipe(19)));
+    game.until("the picture from disk", |game| game.is_ready(&image));
+    game.until("the other texture fails", |game| !game.heard().failed.is_empty());
+    assert_eq!((game.picture(&image), game.pixels(&image, 3)), made);
+    assert_eq!(game.heard().ready[0].source, TextureSource::Disk);
+    assert_eq!(game.heard().failed[0].image, other.id());
+    assert!(game.heard().failed[0].error.to_string().contains("weights"));
+    assert_eq!((game.heard().ready.len(), game.heard().failed.len()), (1, 1));
+}
+
+#[test]
 fn a_touched_image_keeps_its_picture() {
     let Some(mut game) = Game::new(DisconSettings::default()) else { return };
     let image = game.generate(recipe(15));
