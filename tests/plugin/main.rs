@@ -21,5 +21,6 @@ mod memory;
 #[cfg(feature = "native")]
 mod processor;
 mod requests;
+mod restored;
 mod soak;
 mod surfaces;
