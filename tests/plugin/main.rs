@@ -22,6 +22,7 @@ mod memory;
 #[cfg(feature = "native")]
 mod processor;
 mod requests;
+mod restored;
 mod scenes;
 mod soak;
 mod surfaces;
