@@ -10,7 +10,9 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub enum ModelSource {
     /// A folder with `config.ron` and `model.safetensors`, read on a task thread. A relative path starts at the
-    /// folder that holds `assets/` (as the paths of Bevy's asset server do), or at the working directory.
+    /// folder that holds `assets/` (as the paths of Bevy's asset server do), at the working directory, or at the folder that
+    /// this crate was built from: so the bundled model is found without copying it while a game is made. A game that is
+    /// given to others needs the folder beside its own assets, or [`ModelSource::Embedded`].
     Folder(PathBuf),
     /// The two files in the program, for example by `include_bytes!`.
     Embedded {
@@ -90,15 +92,22 @@ fn load_folder(_: &Path) -> Result<Model, String> {
 
 #[cfg(not(target_arch = "wasm32"))]
 fn load_folder(folder: &Path) -> Result<Model, String> {
-    let beside_assets = bevy::asset::io::file::FileAssetReader::get_base_path().join(folder);
-    let found = if beside_assets.is_dir() { beside_assets } else { folder.to_path_buf() };
-    Model::load(&found).map_err(|error| {
+    let places = places(folder);
+    let found = places.iter().find(|place| place.is_dir()).unwrap_or(&places[0]);
+    Model::load(found).map_err(|error| {
         format!(
             "the model could not be loaded: {error}. Copy a model folder (`config.ron`, `model.safetensors`) to {}, \
              or name another one in `DisconPlugin::model`",
             folder.display()
         )
     })
+}
+
+/// Where a folder may lie, see [`ModelSource::Folder`].
+#[cfg(not(target_arch = "wasm32"))]
+fn places(folder: &Path) -> [PathBuf; 3] {
+    let beside_assets = bevy::asset::io::file::FileAssetReader::get_base_path().join(folder);
+    [beside_assets, folder.to_path_buf(), Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)]
 }
 
 /// Takes the model from its task.
@@ -113,4 +122,18 @@ pub fn finish_loading(task: Option<ResMut<LoadingModel>>, mut model: ResMut<Disc
         }
     };
     commands.remove_resource::<LoadingModel>();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bundled_model_is_found_from_any_folder() {
+        let ModelSource::Folder(folder) = ModelSource::default() else { panic!("the default is a folder") };
+        let [_, _, own] = places(&folder);
+        assert!(own.is_absolute() && own.join("model.safetensors").is_file(), "{}", own.display());
+        let missing = load_folder(Path::new("no/such/folder")).expect_err("there is none");
+        assert!(missing.contains("no/such/folder") && missing.contains("DisconPlugin::model"), "{missing}");
+    }
 }
