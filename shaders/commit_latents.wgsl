@@ -1,22 +1,27 @@
-// commit_latents: writes latents into rows of the context, clamped, and marks them as known.
+// commit_latents: writes `gain` times latents into rows of the context, clamped, and marks them as known.
 //
-//   latents   (rows, width)
-//   indices   positions (rows), from `start`; all different
-//   context   (positions, context_width); column `width` is the mark
+//   latents   (any rows, width)
+//   indices   positions, from `start`; all different
+//   rows      the row of `latents` for each of them, from `row_start`; not read if `in_order`: then one row after the other
+//   context   (all positions, context_width); column `width` is the mark
 //
-// One thread per latent value and one more per row for the mark; `count` is rows * (width + 1).
+// One thread per latent value and one more per position for the mark; `count` is number of positions * (width + 1).
 
 struct Params {
     count: u32,
     width: u32,
     context_width: u32,
     start: u32,
+    in_order: u32,
+    row_start: u32,
+    gain: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> latents: array<f32>;
 @group(0) @binding(2) var<storage, read> indices: array<u32>;
-@group(0) @binding(3) var<storage, read_write> context: array<f32>;
+@group(0) @binding(3) var<storage, read> rows: array<u32>;
+@group(0) @binding(4) var<storage, read_write> context: array<f32>;
 
 @compute @workgroup_size(THREADS)
 fn commit_latents(
@@ -28,11 +33,15 @@ fn commit_latents(
     if index >= params.count {
         return;
     }
-    let row = index / (params.width + 1u);
+    let place = index / (params.width + 1u);
     let column = index % (params.width + 1u);
+    var row = place;
+    if params.in_order == 0u {
+        row = rows[params.row_start + place];
+    }
     var value = 1.0;
     if column < params.width {
-        value = clamp(latents[row * params.width + column], -LATENT_LIMIT, LATENT_LIMIT);
+        value = clamp(params.gain * latents[row * params.width + column], -LATENT_LIMIT, LATENT_LIMIT);
     }
-    context[indices[params.start + row] * params.context_width + column] = value;
+    context[indices[params.start + place] * params.context_width + column] = value;
 }

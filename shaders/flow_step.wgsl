@@ -1,6 +1,8 @@
 // flow_step: y = x + weight * velocity + previous_weight * previous.
 //
-//   x, velocity, previous, y   any shape of `count` values; `previous` is the velocity one step before
+//   x, y                 any shape of `count` values
+//   velocity, previous   the same, `previous` of one step before; where guided, twice as many: c with tokens, then u without,
+//                        which count as c + excess * (c - u)
 //
 // One thread per value.
 
@@ -8,6 +10,10 @@ struct Params {
     count: u32,
     weight: f32,
     previous_weight: f32,
+    // Guidance minus 1.
+    excess: f32,
+    guided: u32,
+    previous_guided: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -26,5 +32,13 @@ fn flow_step(
     if index >= params.count {
         return;
     }
-    y[index] = x[index] + params.weight * velocity[index] + params.previous_weight * previous[index];
+    var now = velocity[index];
+    if params.guided != 0u {
+        now += params.excess * (now - velocity[params.count + index]);
+    }
+    var before = previous[index];
+    if params.previous_guided != 0u {
+        before += params.excess * (before - previous[params.count + index]);
+    }
+    y[index] = x[index] + params.weight * now + params.previous_weight * before;
 }

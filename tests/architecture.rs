@@ -23,10 +23,11 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
     ("request", &["model", "sampling", "exemplar", "cache", "reference", "native"]),
     ("editor", &["model", "sampling", "request", "files", "export", "material"]),
     ("render", &["model", "sampling", "gpu", "request", "cache"]),
-    ("material", &["request", "sampling"]),
-    ("layered_material", &["request"]),
+    // Their tests run whole apps.
+    ("material", &["request", "sampling", "plugin"]),
+    ("layered_material", &["request", "model", "sampling", "plugin"]),
     // It joins both worlds, and nothing imports it but those that measure it.
-    ("plugin", &["request", "render", "sampling", "material"]),
+    ("plugin", &["request", "render", "sampling", "material", "layered_material"]),
     // It measures everything, and nothing imports it.
     ("bench", &["model", "sampling", "reference", "native", "gpu", "train", "request", "render", "cache", "plugin"]),
 ];

@@ -14,6 +14,9 @@ mod pictures;
 /// Cases of `linear`, `conv3x3` and `attention`.
 #[path = "kernel_cases/products.rs"]
 mod products;
+/// Cases of `noise`, `flow_step`, `commit_latents`, `reopen` and `denormalise`.
+#[path = "kernel_cases/sampling.rs"]
+mod sampling;
 /// Cases of `embed`, `gather`, `reopen`, `tokens_at` and `sample_tokens`.
 #[path = "kernel_cases/tokens.rs"]
 mod tokens;
@@ -21,7 +24,7 @@ mod tokens;
 use bevy_discon::gpu::{Gpu, GpuWeights, JobSlot, Kernel, KernelKey, KernelVariant, Pipelines, Recorder};
 use bevy_discon::model::{Grid, Model, ModelConfig, Ops, ParamTable, Weights, Wrap};
 use bevy_discon::reference::CpuOps;
-use bevy_discon::sampling::{FlowStep, ItemInputs, JobInputs, Plan, PlanShape, SampleOps, Stage};
+use bevy_discon::sampling::{ItemInputs, JobInputs, Plan, PlanShape, SampleOps, Stage};
 use std::sync::{Arc, OnceLock};
 
 const WRAPS: [Wrap; 4] = [Wrap::BOTH, Wrap::NONE, Wrap { x: true, y: false }, Wrap { x: false, y: true }];
@@ -189,6 +192,7 @@ macro_rules! case {
         $bench.check($name, $tolerance, Inline);
     }};
 }
+use case;
 
 #[test]
 fn row_movements_equal_the_reference_exactly() {
@@ -233,47 +237,6 @@ fn space_and_depth_equal_the_reference_exactly() {
         let grid = Grid { items: 2, height: 6, width: 10, wrap: Wrap::BOTH };
         let x = input(ops, 3, [120, 12]);
         ops.space_to_depth(&x, grid, 2)
-    });
-}
-
-#[test]
-fn sampling_equals_the_reference() {
-    let Some(bench) = Bench::get() else { return };
-    // The bits of the random numbers are equal; the last product rounds once.
-    case!(bench, "noise and flow_step", 4e-7, |ops| {
-        let positions = ops.positions(Stage::Latents, 3..20);
-        let x = ops.noise(Some(&positions), 0);
-        let velocity = input(ops, 4, [17, 16]);
-        let previous = input(ops, 5, [17, 16]);
-        ops.flow_step(&x, &velocity, &previous, FlowStep { time: 0.5, weight: 0.19, previous_weight: -0.07 })
-    });
-    case!(bench, "noise of all positions in row-major order", 4e-7, |ops| ops.noise(None, 0));
-    case!(bench, "reopen after commit_latents", 0.0, |ops| {
-        let all = ops.positions(Stage::Latents, 0..35);
-        let latents = input(ops, 6, [35, 16]);
-        ops.commit_latents(&all, &latents);
-        let some = ops.positions(Stage::Latents, 5..11);
-        let given = ops.positions(Stage::Lists, 0..6);
-        ops.reopen(&some, &given);
-        ops.context()
-    });
-    case!(bench, "commit_latents", 0.0, |ops| {
-        for (range, seed) in [(0..4, 1), (4..35, 2)] {
-            let positions = ops.positions(Stage::Latents, range.clone());
-            let values: Vec<f32> = common::numbers(seed, range.len() * 16).iter().map(|value| 9.0 * value).collect();
-            let latents = ops.constant(&values, [range.len(), 16]);
-            ops.commit_latents(&positions, &latents);
-        }
-        ops.context()
-    });
-    // WGSL allows an exponential 3 + 2|x| units in the last place.
-    case!(bench, "denormalise drops the mark", 2e-6, |ops| {
-        let (x, style) = (input(ops, 1, [35, 24]), ops.style(1));
-        ops.denormalise(&x, &style)
-    });
-    case!(bench, "denormalise per item", 2e-6, |ops| {
-        let (x, style) = (input(ops, 1, [12, 16]), input(ops, 2, [3, 32]));
-        ops.denormalise(&x, &style)
     });
 }
 

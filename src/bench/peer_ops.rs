@@ -232,15 +232,30 @@ impl SampleOps for PeerOps<'_> {
         self.constant(&spread, [1, spread.len()])
     }
 
-    fn flow_step(&mut self, x: &Tensor<2>, velocity: &Tensor<2>, previous: &Tensor<2>, step: FlowStep) -> Tensor<2> {
-        let (now, before) =
-            (velocity.clone().mul_scalar(step.weight), previous.clone().mul_scalar(step.previous_weight));
-        x.clone() + now + before
+    fn flow_step(
+        &mut self,
+        x: &Tensor<2>,
+        velocity: &Tensor<2>,
+        previous: &Tensor<2>,
+        step: FlowStep,
+        guidance: f32,
+    ) -> Tensor<2> {
+        let rows = x.dims()[0];
+        let guided = |velocity: &Tensor<2>| {
+            let with = velocity.clone().narrow(0, 0, rows);
+            if velocity.dims()[0] == rows {
+                return with;
+            }
+            let without = velocity.clone().narrow(0, rows, rows);
+            with.clone() + (with - without).mul_scalar(guidance - 1.0)
+        };
+        x.clone() + guided(velocity).mul_scalar(step.weight) + guided(previous).mul_scalar(step.previous_weight)
     }
 
-    fn commit_latents(&mut self, positions: &Places, latents: &Tensor<2>) {
+    fn commit_latents(&mut self, positions: &Places, rows: Option<&Places>, latents: &Tensor<2>, gain: f32) {
         let width = self.model.discon.config.context_width();
-        sample::commit_latents(&mut self.state.context, width, &positions.host, &values(latents.clone()));
+        let latents = rows.map_or(latents.clone(), |rows| self.gather(latents, rows, 1));
+        sample::commit_latents(&mut self.state.context, width, &positions.host, &values(latents), gain);
     }
 
     /// On the host, like all that reads or writes the state: as kernels they take a fiftieth of the decoder's time.

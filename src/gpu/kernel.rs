@@ -133,7 +133,7 @@ kernels! {
     SampleTokens: "sample_tokens", "sample_tokens", [Read, Read, Read, Read, Write], [Rng, Reduce];
     Noise: "noise", "noise", [Read, Read, Read, Write], [Index, Rng];
     FlowStep: "flow_step", "flow_step", [Read, Read, Read, Write], [Index];
-    CommitLatents: "commit_latents", "commit_latents", [Read, Read, Write], [Index];
+    CommitLatents: "commit_latents", "commit_latents", [Read, Read, Read, Write], [Index];
     TokensAt: "tokens_at", "tokens_at", [Read, Read, Write], [Index];
     Reopen: "reopen", "reopen", [Read, Read, Write, Write], [Index];
     BorderSteps: "border_steps", "border_steps", [Read, Write], [Index, Border];

@@ -83,19 +83,35 @@ impl SampleOps for Recorder<'_> {
         self.constant(&spread, [1, spread.len()])
     }
 
-    fn flow_step(&mut self, x: &GpuTensor, velocity: &GpuTensor, previous: &GpuTensor, step: FlowStep) -> GpuTensor {
+    fn flow_step(
+        &mut self,
+        x: &GpuTensor,
+        velocity: &GpuTensor,
+        previous: &GpuTensor,
+        step: FlowStep,
+        guidance: f32,
+    ) -> GpuTensor {
         let y = self.output(x.shape[0], x.shape[1]);
-        let params = [x.count() as u32, step.weight.to_bits(), step.previous_weight.to_bits()];
+        let [guided, previous_guided] = [velocity, previous].map(|velocity| u32::from(velocity.shape[0] > x.shape[0]));
+        let excess = (guidance - 1.0).to_bits();
+        let [weight, previous_weight] = [step.weight, step.previous_weight].map(f32::to_bits);
+        let params = [x.count() as u32, weight, previous_weight, excess, guided, previous_guided];
         let buffers = [x.buffer, velocity.buffer, previous.buffer, y.buffer];
-        self.dispatch(Kernel::FlowStep, &buffers, &params, Work::threads(x.count(), 4));
+        let work = Work { values: 2 * x.count() + velocity.count() + previous.count(), ..Work::threads(x.count(), 3) };
+        self.dispatch(Kernel::FlowStep, &buffers, &params, work);
         y
     }
 
-    fn commit_latents(&mut self, positions: &GpuIndices, latents: &GpuTensor) {
-        let [rows, width] = latents.shape;
-        let count = rows * (width + 1);
-        let params = words([count, width, self.model.discon.config.context_width(), positions.start]);
-        let buffers = [latents.buffer, positions.buffer, BufferRef::State(StateBuffer::Context)];
+    fn commit_latents(&mut self, positions: &GpuIndices, rows: Option<&GpuIndices>, latents: &GpuTensor, gain: f32) {
+        let width = latents.shape[1];
+        let count = positions.len * (width + 1);
+        let context_width = self.model.discon.config.context_width();
+        let row_start = rows.map_or(0, |rows| rows.start);
+        let mut params =
+            words([count, width, context_width, positions.start, rows.is_none().into(), row_start]).to_vec();
+        params.push(gain.to_bits());
+        let rows = rows.map_or(BufferRef::Unused, |rows| rows.buffer);
+        let buffers = [latents.buffer, positions.buffer, rows, BufferRef::State(StateBuffer::Context)];
         self.dispatch(Kernel::CommitLatents, &buffers, &params, Work::threads(count, 1));
     }
 

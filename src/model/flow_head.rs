@@ -5,6 +5,9 @@
 //! `A(t) + B(condition)` with both parts linear: `B` is computed once per round, `A` once per step,
 //! so a further step costs only the residual layers.
 //!
+//! What depends on the point alone is the [`Stem`] of a velocity. Guidance asks for the velocities of two conditions at
+//! one point: it takes the stem once and runs the rest on twice as many rows.
+//!
 //! Two kinds, see [`HeadMixing`]. Alone, each position is sampled by itself, as in MAR (arXiv 2406.11838). Together, the
 //! positions of a round see each other on the way, so that latents sampled in one round fit at their borders.
 
@@ -44,6 +47,21 @@ struct Attention {
     query_key_value: Linear,
     bias: ParamId,
     projection: Linear,
+}
+
+/// What a velocity needs of the point `x` itself, whatever the condition.
+#[derive(Clone, Debug)]
+pub struct Stem<T> {
+    h: T,
+    picture: Option<T>,
+}
+
+impl<T> Stem<T> {
+    /// The stem for two conditions: all rows, then all rows again.
+    pub fn twice<O: Ops<Tensor = T>>(&self, ops: &mut O) -> Self {
+        let mut twice = |x: &T| ops.join_segments(x, x, 1);
+        Self { h: twice(&self.h), picture: self.picture.as_ref().map(twice) }
+    }
 }
 
 /// Columns of the modulation that one residual branch uses: shift, scale, gate.
@@ -93,22 +111,41 @@ impl FlowHead {
         condition: &O::Tensor,
         grid: Grid,
     ) -> O::Tensor {
+        let stem = self.stem(ops, x, grid);
+        self.velocity_from(ops, &stem, time, condition, grid)
+    }
+
+    /// The part of a velocity that depends on `x` alone.
+    pub fn stem<O: Ops>(&self, ops: &mut O, x: &O::Tensor, grid: Grid) -> Stem<O::Tensor> {
+        let h = match &self.body {
+            Body::Alone { input, .. } => ops.linear(x, input, Activation::None, None),
+            Body::Together { input, .. } => ops.conv3x3(x, input, grid, Activation::None, None),
+        };
+        Stem { h, picture: self.local.as_ref().map(|local| local.picture(ops, x)) }
+    }
+
+    /// The rest of a velocity: one row for each row of `condition`, which has as many as the stem.
+    pub fn velocity_from<O: Ops>(
+        &self,
+        ops: &mut O,
+        stem: &Stem<O::Tensor>,
+        time: &O::Tensor,
+        condition: &O::Tensor,
+        grid: Grid,
+    ) -> O::Tensor {
         let time = ops.linear(time, &self.time, Activation::None, None);
         let rows = ops.shape(condition)[0];
         let modulation = ops.broadcast_sum(condition, &time, rows);
-        let (mut at, mut picture) = (0, None);
-        let mut h;
+        let Stem { mut h, mut picture } = stem.clone();
+        let mut at = 0;
         match &self.body {
-            Body::Alone { input, blocks } => {
-                h = ops.linear(x, input, Activation::None, None);
+            Body::Alone { blocks, .. } => {
                 for block in blocks {
                     h = self.residual(ops, &h, &modulation, &mut at, |ops, y| block.forward(ops, y));
                 }
             }
-            Body::Together { input, blocks, heads, window } => {
+            Body::Together { blocks, heads, window, .. } => {
                 let layout = AttentionLayout { grid, segments: 1, heads: *heads, window: *window };
-                h = ops.conv3x3(x, input, grid, Activation::None, None);
-                picture = self.local.as_ref().map(|local| local.picture(ops, x));
                 for (index, (attention, block)) in blocks.iter().enumerate() {
                     if index == blocks.len() / 2 {
                         (picture, h) = self.exchange_in_the_middle(ops, picture, h, grid);

@@ -42,6 +42,13 @@ impl Mar {
         })
     }
 
+    /// Whether all positions of an item that knows nothing have one condition, so that one position stands for all.
+    ///
+    /// Attention over equal values is that value, whatever is in sight. With a prefix, values of two kinds are in sight.
+    pub fn is_even_where_nothing_is_known(&self) -> bool {
+        self.fusion == Fusion::InPlace
+    }
+
     /// Conditions for the head at `positions`, rows of `grid`: `(N, C)`.
     ///
     /// `token_grid` has an entry for every row; `context` is `(items * T, context_width)`: the latent, then 1, where it

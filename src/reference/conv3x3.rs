@@ -4,19 +4,11 @@ use super::linear::{Ending, in_bands};
 use super::{Loops, buffers};
 use crate::model::Grid;
 
-/// 3x3 convolution with the border rule of `grid`; weight `(9 * inputs, outputs)`, rows ordered (ky, kx, input);
-/// `parts` as in [`super::linear::linear`].
-pub fn conv3x3(
-    loops: &Loops,
-    parts: usize,
-    x: &[f32],
-    weight: &[f32],
-    outputs: usize,
-    grid: Grid,
-    ending: Ending,
-) -> Vec<f32> {
+/// 3x3 convolution with the border rule of `grid`; weight `(9 * inputs, outputs)`, rows ordered (ky, kx, input). Items do not
+/// share bands, so that each texture of a batch rounds as it would alone.
+pub fn conv3x3(loops: &Loops, x: &[f32], weight: &[f32], outputs: usize, grid: Grid, ending: Ending) -> Vec<f32> {
     let inputs = weight.len() / outputs / 9;
-    in_bands(loops, parts, grid.rows(), outputs, ending, &|first, y| {
+    in_bands(loops, grid.items, grid.rows(), outputs, ending, &|first, y| {
         let rows = y.len() / outputs;
         // Only the patches of a band, so that they are still near when the product reads them.
         let mut patches = buffers::empty(9 * inputs * rows);

@@ -239,8 +239,7 @@ impl Ops for CpuOps<'_> {
     ) -> CpuTensor {
         let (weight, bias) = self.linear_parameters(&conv.linear);
         let ending = Ending { bias, activation, residual: residual.map(|residual| residual.values.as_slice()) };
-        let parts = self.parts(x.shape[0]);
-        let y = conv3x3::conv3x3(&self.loops, parts, &x.values, weight, conv.outputs, grid, ending);
+        let y = conv3x3::conv3x3(&self.loops, &x.values, weight, conv.outputs, grid, ending);
         CpuTensor::new(y, conv.outputs)
     }
 

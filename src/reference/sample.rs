@@ -54,19 +54,26 @@ pub fn noise(keys: &[u32], items: &[ItemInputs], width: usize) -> Vec<f32> {
     keys.iter().zip(items).flat_map(of_position).collect()
 }
 
-/// `x + step.weight * velocity + step.previous_weight * previous`.
-pub fn flow_step(x: &[f32], velocity: &[f32], previous: &[f32], step: FlowStep) -> Vec<f32> {
-    let velocities = velocity.iter().zip(previous);
-    x.iter().zip(velocities).map(|(x, (now, before))| x + step.weight * now + step.previous_weight * before).collect()
+/// `x + step.weight * velocity + step.previous_weight * previous`; of velocities in twice as many values, the halves are
+/// those with and without tokens, see [`crate::sampling::SampleOps::flow_step`].
+pub fn flow_step(x: &[f32], velocity: &[f32], previous: &[f32], step: FlowStep, guidance: f32) -> Vec<f32> {
+    let guided = |velocity: &[f32], index: usize| {
+        let with = velocity[index];
+        velocity.get(x.len() + index).map_or(with, |without| with + (guidance - 1.0) * (with - without))
+    };
+    let step = |(index, x): (usize, &f32)| {
+        x + step.weight * guided(velocity, index) + step.previous_weight * guided(previous, index)
+    };
+    x.iter().enumerate().map(step).collect()
 }
 
-/// Writes latents and the "known" flag into rows of the context.
-pub fn commit_latents(context: &mut [f32], context_width: usize, positions: &[u32], latents: &[f32]) {
+/// Writes `gain` times latents and the "known" flag into rows of the context.
+pub fn commit_latents(context: &mut [f32], context_width: usize, positions: &[u32], latents: &[f32], gain: f32) {
     let width = latents.len() / positions.len();
     for (position, latent) in positions.iter().zip(latents.chunks_exact(width)) {
         let row = &mut context[*position as usize * context_width..(*position as usize + 1) * context_width];
         for (target, value) in row.iter_mut().zip(latent) {
-            *target = value.clamp(-LATENT_LIMIT, LATENT_LIMIT);
+            *target = (gain * value).clamp(-LATENT_LIMIT, LATENT_LIMIT);
         }
         row[width] = 1.0;
     }

@@ -1,7 +1,7 @@
 //! [`SampleOps`] run at once.
 
 use super::{CpuOps, CpuTensor, borders, rows, sample};
-use crate::model::{Codes, Grid};
+use crate::model::{Codes, Grid, Ops};
 use crate::sampling::flow::start_spread;
 use crate::sampling::{FlowStep, SampleOps, Stage};
 use std::ops::Range;
@@ -69,13 +69,22 @@ impl SampleOps for CpuOps<'_> {
         CpuTensor::new(start_spread(self.model), self.model.discon.config.style_width())
     }
 
-    fn flow_step(&mut self, x: &CpuTensor, velocity: &CpuTensor, previous: &CpuTensor, step: FlowStep) -> CpuTensor {
-        CpuTensor::new(sample::flow_step(&x.values, &velocity.values, &previous.values, step), x.shape[1])
+    fn flow_step(
+        &mut self,
+        x: &CpuTensor,
+        velocity: &CpuTensor,
+        previous: &CpuTensor,
+        step: FlowStep,
+        guidance: f32,
+    ) -> CpuTensor {
+        let y = sample::flow_step(&x.values, &velocity.values, &previous.values, step, guidance);
+        CpuTensor::new(y, x.shape[1])
     }
 
-    fn commit_latents(&mut self, positions: &Vec<u32>, latents: &CpuTensor) {
+    fn commit_latents(&mut self, positions: &Vec<u32>, rows: Option<&Vec<u32>>, latents: &CpuTensor, gain: f32) {
         let width = self.model.discon.config.context_width();
-        sample::commit_latents(&mut self.context, width, positions, &latents.values);
+        let latents = rows.map_or(latents.clone(), |rows| self.gather(latents, rows, 1));
+        sample::commit_latents(&mut self.context, width, positions, &latents.values, gain);
     }
 
     fn border_steps(&mut self, pixels: &CpuTensor, grid: Grid) -> CpuTensor {

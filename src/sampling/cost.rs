@@ -204,12 +204,19 @@ impl SampleOps for CountOps<'_> {
         [1, self.model.config.style_width()]
     }
 
-    fn flow_step(&mut self, x: &[usize; 2], _: &[usize; 2], _: &[usize; 2], _: FlowStep) -> [usize; 2] {
-        self.record(0, 3 * size(x), *x)
+    fn flow_step(
+        &mut self,
+        x: &[usize; 2],
+        velocity: &[usize; 2],
+        previous: &[usize; 2],
+        _: FlowStep,
+        _: f32,
+    ) -> [usize; 2] {
+        self.record(0, size(x) + size(velocity) + size(previous), *x)
     }
 
-    fn commit_latents(&mut self, _: &usize, latents: &[usize; 2]) {
-        self.record(0, size(latents), *latents);
+    fn commit_latents(&mut self, positions: &usize, _: Option<&usize>, latents: &[usize; 2], _: f32) {
+        self.record(0, positions * latents[1], [*positions, latents[1]]);
     }
 
     fn border_steps(&mut self, pixels: &[usize; 2], _: Grid) -> [usize; 2] {

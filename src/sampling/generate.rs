@@ -1,9 +1,10 @@
 //! The loop of a generation, written once for every executor.
 
-use super::flow::{FlowStep, START, flow_steps};
+use super::flow::FlowStep;
+use super::latent_round::latent_round;
 use super::pass::PassShape;
 use super::plan::{PlanShape, Step};
-use crate::model::{Codes, Discon, Grid, Ops, time_features};
+use crate::model::{Codes, Discon, Grid, Ops};
 use std::ops::Range;
 
 /// Which list of positions a range belongs to: one of the two generation orders, or the lists of the passes.
@@ -56,16 +57,27 @@ pub trait SampleOps: Ops {
     fn noise(&mut self, positions: Option<&Self::Indices>, pass: u32) -> Self::Tensor;
     /// What [`super::flow::start_spread`] says: `(1, 2D)`.
     fn start_spread(&mut self) -> Self::Tensor;
-    /// `x + step.weight * velocity + step.previous_weight * previous`, of equal shapes.
+    /// `x + step.weight * velocity + step.previous_weight * previous`.
+    ///
+    /// Both velocities have the rows of `x`, or twice as many: those with tokens (`c`), then those without (`u`), which
+    /// count as `c + (guidance - 1) * (c - u)`.
     fn flow_step(
         &mut self,
         x: &Self::Tensor,
         velocity: &Self::Tensor,
         previous: &Self::Tensor,
         step: FlowStep,
+        guidance: f32,
     ) -> Self::Tensor;
-    /// Writes latents into the context at `positions`, clamped to [`LATENT_LIMIT`], and marks them as known.
-    fn commit_latents(&mut self, positions: &Self::Indices, latents: &Self::Tensor);
+    /// Writes `gain` times latents into the context at `positions`, clamped to [`LATENT_LIMIT`], and marks them as known.
+    /// `rows` are the rows of `latents` that belong to the positions; without them, row after row.
+    fn commit_latents(
+        &mut self,
+        positions: &Self::Indices,
+        rows: Option<&Self::Indices>,
+        latents: &Self::Tensor,
+        gain: f32,
+    );
     /// Excess steps of pixels `(B*H*W, 3)` at the borders of tokens, `(2*B*H*W/16, 3)`: see [`super::borders`].
     fn border_steps(&mut self, pixels: &Self::Tensor, grid: Grid) -> Self::Tensor;
     /// Pixels without these steps.
@@ -97,7 +109,7 @@ pub fn run_step<O: SampleOps>(ops: &mut O, model: &Discon, shape: &PlanShape, st
 }
 
 /// Condition of the places of a pass: one row for all, or one for each; with `guided` the empty one below it.
-fn condition<O: SampleOps>(ops: &mut O, shape: &PlanShape, pass: &PassShape, guided: bool) -> O::Tensor {
+pub(super) fn condition<O: SampleOps>(ops: &mut O, shape: &PlanShape, pass: &PassShape, guided: bool) -> O::Tensor {
     if pass.conditions.is_empty() {
         let kinds = if guided { 2 } else { 1 };
         return ops.condition(kinds * pass.grid.items);
@@ -110,7 +122,7 @@ fn condition<O: SampleOps>(ops: &mut O, shape: &PlanShape, pass: &PassShape, gui
 }
 
 /// Token grid of the places of a pass, and the list of their positions if they are not all.
-fn window<O: SampleOps>(ops: &mut O, pass: &PassShape) -> (O::Indices, Option<O::Indices>) {
+pub(super) fn window<O: SampleOps>(ops: &mut O, pass: &PassShape) -> (O::Indices, Option<O::Indices>) {
     if pass.window.is_empty() {
         return (ops.token_grid(), None);
     }
@@ -119,7 +131,7 @@ fn window<O: SampleOps>(ops: &mut O, pass: &PassShape) -> (O::Indices, Option<O:
 }
 
 /// A part of an order as positions of the texture and as places of the window.
-fn round_positions<O: SampleOps>(
+pub(super) fn round_positions<O: SampleOps>(
     ops: &mut O,
     stage: Stage,
     pass: &PassShape,
@@ -147,74 +159,6 @@ fn token_round<O: SampleOps>(ops: &mut O, model: &Discon, shape: &PlanShape, pas
     let (positions, places) = round_positions(ops, Stage::Tokens, pass, range);
     let logits = model.prior.forward(ops, &tokens, &condition, grid, Some(&places));
     ops.sample_tokens(&logits, &positions, model.config.codes(), shape.guided, pass_number);
-}
-
-fn latent_round<O: SampleOps>(ops: &mut O, model: &Discon, shape: &PlanShape, pass_number: u32, range: Range<u32>) {
-    let pass = &shape.passes[pass_number as usize];
-    let (tokens, window) = window(ops, pass);
-    let context = ops.context();
-    let context = window.as_ref().map_or(context.clone(), |window| ops.gather(&context, window, 1));
-    let condition = condition(ops, shape, pass, false);
-    let (positions, places) = round_positions(ops, Stage::Latents, pass, range);
-    // A joint head flows the whole grid, since positions see each other on the way; the round keeps its part.
-    let joint = model.head.is_joint();
-    let flowing = if joint { None } else { Some(&places) };
-    let conditioned = |ops: &mut O, tokens: &O::Indices| {
-        let state = model.mar.forward(ops, tokens, &context, &condition, pass.grid, flowing);
-        model.head.condition(ops, &state)
-    };
-    let with_tokens = conditioned(ops, &tokens);
-    let without = (!pass.no_tokens.is_empty()).then(|| {
-        let none = ops.positions(Stage::Lists, pass.no_tokens.clone());
-        conditioned(ops, &none)
-    });
-    let mut x = ops.noise(if joint { window.as_ref() } else { Some(&positions) }, pass_number);
-    let mut start = 0.0;
-    if shape.starts_at_tokens {
-        start = START;
-        let tokens = if joint { tokens } else { ops.tokens_at(&positions) };
-        x = start_around(ops, model, &x, &tokens);
-    }
-    let mut previous = None;
-    for (number, step) in (0..).zip(flow_steps(shape.flow_steps, start)) {
-        let features = time_features(step.time);
-        let time = ops.constant(&features, [1, features.len()]);
-        let mut velocity = model.head.velocity(ops, &x, &time, &with_tokens, pass.grid);
-        if let Some(without) = without.as_ref().filter(|_| is_guided(number, shape.flow_steps)) {
-            let unguided = model.head.velocity(ops, &x, &time, without, pass.grid);
-            velocity = ops.flow_step(&velocity, &velocity, &unguided, guidance_step(shape));
-        }
-        ops.tap("flow.point", &x);
-        ops.tap("flow.velocity", &velocity);
-        x = ops.flow_step(&x, &velocity, previous.as_ref().unwrap_or(&velocity), step);
-        previous = Some(velocity);
-    }
-    if joint {
-        x = ops.gather(&x, &places, 1);
-    }
-    let gain = f32::from_bits(shape.flow_gain);
-    let x = ops.flow_step(&x, &x, &x, FlowStep { time: 1.0, weight: gain - 1.0, previous_weight: 0.0 });
-    ops.commit_latents(&positions, &x);
-}
-
-/// Whether a step of the flow is guided by tokens: the first half, which decides what is large. Later steps would gain
-/// little (arXiv 2404.07724) and cost as much.
-fn is_guided(number: u32, steps: u32) -> bool {
-    number < steps.div_ceil(2)
-}
-
-/// `v + (g - 1) (v - u)`, with the guidance `g` of a shape, as a step.
-fn guidance_step(shape: &PlanShape) -> FlowStep {
-    let excess = f32::from_bits(shape.token_guidance) - 1.0;
-    FlowStep { time: 0.0, weight: excess, previous_weight: -excess }
-}
-
-/// Noise `(N, D)` moved and scaled to the start of the flow around the centres of `tokens`.
-fn start_around<O: SampleOps>(ops: &mut O, model: &Discon, noise: &O::Tensor, tokens: &O::Indices) -> O::Tensor {
-    let spread = ops.start_spread();
-    let x = ops.denormalise(noise, &spread);
-    let centres = ops.embed(model.codebook.centres, tokens, model.config.codes());
-    ops.flow_step(&x, &centres, &centres, FlowStep { time: 0.0, weight: START as f32, previous_weight: 0.0 })
 }
 
 /// Style-relative latents `(T, D or wider)` to the picture.

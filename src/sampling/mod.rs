@@ -9,6 +9,7 @@ pub mod cost;
 pub mod curated;
 pub mod flow;
 pub mod generate;
+mod latent_round;
 pub mod maps;
 mod mixture;
 pub mod pass;
@@ -41,4 +42,4 @@ pub use recipe::{Recipe, RecipeError, Tiling};
 pub use recipe_parts::{Blend, Edit, TokenMask};
 
 /// Counts changes of kernels or sampling that change pictures: part of every key of kept textures.
-pub const KERNEL_VERSION: u32 = 7;
+pub const KERNEL_VERSION: u32 = 8;
