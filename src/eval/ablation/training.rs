@@ -33,6 +33,8 @@ struct Run<'a> {
     seed: u64,
     session: Session,
     rounds: [u32; 2],
+    /// An earlier run has trained more than was asked for last.
+    is_past: bool,
 }
 
 /// Trains and measures; an arm that was finished before is read from its folder.
@@ -53,7 +55,7 @@ pub fn train_and_measure(
     }
     let session = shared.session(arm, seed, &folder)?;
     let rounds = Sizes { model: &session.model, table: &session.table }.rounds(arm, shared.texture_flops()?);
-    let mut run = Run { request, shared, arm, seed, session, rounds };
+    let mut run = Run { request, shared, arm, seed, session, rounds, is_past: false };
     let found = run.all()?;
     let text = ron::ser::to_string_pretty(&(key, &found), ron::ser::PrettyConfig::default())
         .map_err(|error| EvalError::write(&path, error))?;
@@ -73,7 +75,10 @@ impl Run<'_> {
         let parts: &[f64] = if self.arm.over_training { &PARTS } else { &[] };
         for part in parts {
             let model = self.train(*part)?;
-            found.push(self.measure(&model, Variant::Part(*part), Tokens::Sampled)?);
+            // An arm that is measured anew has no weights of that time any more.
+            if !self.is_past {
+                found.push(self.measure(&model, Variant::Part(*part), Tokens::Sampled)?);
+            }
         }
         let model = self.train(1.0)?;
         found.push(self.measure(&model, Variant::Whole, Tokens::Sampled)?);
@@ -94,6 +99,7 @@ impl Run<'_> {
 
     /// Goes on until a share of the budget is used.
     fn train(&mut self, share: f64) -> Result<Model, EvalError> {
+        self.is_past = false;
         let budget = 60.0 * self.request.minutes;
         let [of_prior, of_continuous] = shares(self.arm.kind);
         let latents = &self.shared.book(self.arm)?.latents;
@@ -133,6 +139,7 @@ impl Run<'_> {
         let mut set = ParamSet::new(&self.session.table, &self.session.weights, prefixes);
         set.load(&self.session.checkpoint(stage))?;
         let end = (share * seconds / per_step).round() as u64;
+        self.is_past |= share < 1.0 && set.step > end;
         self.session.options.stop_after = (share < 1.0).then(|| end.saturating_sub(set.step));
         Ok(())
     }
