@@ -73,10 +73,7 @@ impl Generation {
 
     /// The last picture and the tokens.
     pub fn texture(&self) -> GeneratedTexture {
-        let mut ops = CpuOps::for_job(&self.model, &self.plan);
-        ops.tokens.clone_from(&self.tokens);
-        ops.picture.clone_from(&self.picture);
-        ops.into_texture(&self.plan)
+        GeneratedTexture::of_item(self.plan.shape.grid, &self.picture, &self.tokens, 0)
     }
 
     /// Runs operations on the state. An executor is bound to its thread, so each call has its own.

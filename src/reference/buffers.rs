@@ -1,6 +1,7 @@
 //! Memory of large matrices, used again: getting fresh pages for every result costs up to a third of the time of a texture.
 //!
-//! Each thread has its own; an executor gives everything back to the system when it is dropped.
+//! Each thread has its own; an executor gives those of its thread back to the system when it is dropped. Threads that compute
+//! bands for it keep the few that one band needs.
 
 use std::cell::RefCell;
 

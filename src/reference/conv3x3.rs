@@ -25,7 +25,7 @@ fn push_patch(x: &[f32], inputs: usize, grid: Grid, row: usize, patches: &mut Ve
     let row_of = |(y, x): (usize, usize)| (item * grid.height + y) * grid.width + x;
     for dy in -1..=1 {
         let y = at_y as isize + dy;
-        if (1..grid.width.max(1) - 1).contains(&at_x) {
+        if (1..grid.width - 1).contains(&at_x) {
             // Three neighbours that lie side by side.
             let start = row_of(grid.resolve(y, at_x as isize)) - 1;
             patches.extend_from_slice(&x[start * inputs..(start + 3) * inputs]);

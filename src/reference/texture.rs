@@ -17,7 +17,7 @@ pub struct GeneratedTexture {
 
 impl GeneratedTexture {
     /// A texture of a batch, whose pictures and tokens lie one after the other; no pixels of a plan without a picture.
-    pub(super) fn of_item(grid: Grid, pixels: &[u8], tokens: &[u32], item: usize) -> Self {
+    pub(crate) fn of_item(grid: Grid, pixels: &[u8], tokens: &[u32], item: usize) -> Self {
         let picture = grid.finer(TOKEN_PIXELS);
         Self {
             width: picture.width as u32,

@@ -126,16 +126,19 @@ pub fn train(session: &mut Session, budget: f64) -> Result<bool, TrainError> {
                 critic.save(&session.checkpoint(CRITIC))?;
             }
             session.metrics.record(STAGE, set.step, set.seconds, &numbers)?;
-            set.save(&session.checkpoint(STAGE))?;
-            set.export(&mut session.weights);
-            session.export()?;
+            save(session, &set)?;
             pace.restart();
         }
     }
-    set.export(&mut session.weights);
-    set.save(&session.checkpoint(STAGE))?;
-    session.export()?;
+    save(session, &set)?;
     Ok(set.seconds >= budget)
+}
+
+/// Writes the checkpoint and the model as it is now.
+fn save(session: &mut Session, set: &ParamSet) -> Result<(), TrainError> {
+    set.save(&session.checkpoint(STAGE))?;
+    set.export(&mut session.weights);
+    session.export()
 }
 
 /// A running mean of losses since the last report.
