@@ -6,7 +6,7 @@ use super::metrics::{Picture, detail_energy, psnr};
 use super::nearest::{aligned_correlation, closest};
 use super::report::{self, LEGEND, number};
 use super::sheet::{contact_sheet, numbered_rows};
-use super::{EvalError, progress_bar, real, save_picture, save_text};
+use super::{EvalError, progress_bar, real, save_picture, save_text, with_progress};
 use crate::model::Model;
 use crate::sampling::{Recipe, plan};
 use crate::train::dataset::Dataset;
@@ -96,12 +96,8 @@ pub fn evaluate(request: &Request) -> Result<String, EvalError> {
     }
     let model = Model::load(&request.model)?;
     let workers = Workers::new(std::thread::available_parallelism().map_or(1, usize::from));
-    let bar = progress_bar("pictures", 0);
-    let data = real::load(&request.data, &model.discon.config.classes, workers.count(), |done, total| {
-        bar.set_length(total as u64);
-        bar.set_position(done as u64);
-    })?;
-    bar.finish_and_clear();
+    let classes = &model.discon.config.classes;
+    let data = with_progress(|tell| real::load(&request.data, classes, workers.count(), tell))?;
     let reference =
         Reference::new(&data, &workers, request.count.max(LEAST_REAL)).with_latents(&model, &data, &workers);
     let samples = textures(&model, &workers, &data.classes, request.size, request.count)?;

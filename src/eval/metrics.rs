@@ -1,5 +1,7 @@
 //! Measures of single images and of sets that need no pretrained network.
 
+use image::{Rgb, RgbImage};
+
 /// An RGB image with values 0..1, row-major.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Picture {
@@ -15,6 +17,17 @@ impl Picture {
     /// From bytes.
     pub fn from_bytes(width: usize, height: usize, bytes: &[u8]) -> Self {
         Self { width, height, values: bytes.iter().map(|byte| f32::from(*byte) / 255.0).collect() }
+    }
+
+    /// The pixel at a position as bytes.
+    pub fn pixel(&self, x: usize, y: usize) -> Rgb<u8> {
+        let start = 3 * (y * self.width + x);
+        Rgb(std::array::from_fn(|channel| (self.values[start + channel].clamp(0.0, 1.0) * 255.0 + 0.5) as u8))
+    }
+
+    /// All of it as bytes.
+    pub fn to_image(&self) -> RgbImage {
+        RgbImage::from_fn(self.width as u32, self.height as u32, |x, y| self.pixel(x as usize, y as usize))
     }
 
     fn difference(&self, a: (usize, usize), b: (usize, usize)) -> f64 {

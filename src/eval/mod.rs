@@ -87,6 +87,19 @@ pub fn progress_bar(what: &str, length: u64) -> ProgressBar {
     bar
 }
 
+/// Reads pictures behind a progress bar; `load` is told whom to tell of how many of how many are read.
+fn with_progress<T>(
+    load: impl FnOnce(&(dyn Fn(usize, usize) + Sync)) -> Result<T, TrainError>,
+) -> Result<T, EvalError> {
+    let bar = progress_bar("pictures", 0);
+    let found = load(&|done, total| {
+        bar.set_length(total as u64);
+        bar.set_position(done as u64);
+    })?;
+    bar.finish_and_clear();
+    Ok(found)
+}
+
 /// Writes a picture in the format of its extension, and creates the folder.
 ///
 /// # Errors

@@ -33,9 +33,7 @@ pub fn contact_sheet(rows: &[(String, Vec<Picture>)], cell: u32) -> RgbImage {
 fn paste(sheet: &mut RgbImage, picture: &Picture, left: u32, top: u32, cell: u32) {
     for y in 0..cell.min(picture.height as u32) {
         for x in 0..cell.min(picture.width as u32) {
-            let at = 3 * (y as usize * picture.width + x as usize);
-            let pixel = std::array::from_fn(|c| (picture.values[at + c].clamp(0.0, 1.0) * 255.0 + 0.5) as u8);
-            sheet.put_pixel(left + x, top + y, Rgb(pixel));
+            sheet.put_pixel(left + x, top + y, picture.pixel(x as usize, y as usize));
         }
     }
 }

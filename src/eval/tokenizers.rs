@@ -10,7 +10,7 @@ use super::metrics::{Picture, border_ratio, detail_energy, psnr};
 use super::report::number;
 use super::sheet::contact_sheet;
 use super::wasserstein::sliced_wasserstein;
-use super::{EvalError, progress_bar, real, save_picture, save_text};
+use super::{EvalError, progress_bar, real, save_picture, save_text, with_progress};
 use crate::model::{Codes, Model, ModelConfig};
 use crate::train::codebook::{token_quality, with_codes};
 use crate::train::dataset::{DataOptions, Dataset};
@@ -21,7 +21,6 @@ use crate::train::workers::Workers;
 use crate::train::{latents, tokenizer};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Classes with fewer pictures are left out.
 const LEAST_PICTURES: usize = 8;
@@ -107,26 +106,22 @@ pub fn run(request: &TokenizersRequest) -> Result<String, EvalError> {
     }
     tune_allocator();
     let workers = Workers::new(std::thread::available_parallelism().map_or(1, usize::from));
-    let data = Arc::new(load(request, workers.count())?);
+    let data = Arc::new(with_progress(|tell| Dataset::load(&data_options(request, workers.count()), tell))?);
     let kinds = [("crisp", true), ("soft", false)]
         .map(|(name, sharp)| Kind { name, originals: real::to_rebuild(&data, sharp, PICTURES, SIDE) });
     let variants = variants();
-    let (next, bar) = (AtomicUsize::new(0), progress_bar("tokenizers", variants.len() as u64));
+    let bar = progress_bar("tokenizers", variants.len() as u64);
     // One variant per core, each on one thread.
-    let parts = workers.run(|_| {
-        let mut found = Vec::new();
-        while let Some(variant) = variants.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let model = train(request, variant, &data)?;
-            let rebuild = |kind: &Kind| kind.originals.iter().map(|picture| reconstruct(&model, picture)).collect();
-            found.push(Rebuilt { variant: *variant, pictures: kinds.iter().map(rebuild).collect() });
-            eprintln!("tokenizer {} is done", variant.name);
-            bar.inc(1);
-        }
-        Ok::<_, EvalError>(found)
-    });
+    let found = workers.in_turn(variants.len(), |index| {
+        let variant = variants[index];
+        let model = train(request, &variant, &data)?;
+        let rebuild = |kind: &Kind| kind.originals.iter().map(|picture| reconstruct(&model, picture)).collect();
+        let pictures = kinds.iter().map(rebuild).collect();
+        eprintln!("tokenizer {} is done", variant.name);
+        bar.inc(1);
+        Ok::<_, EvalError>(Rebuilt { variant, pictures })
+    })?;
     bar.finish_and_clear();
-    let mut found: Vec<Rebuilt> = parts.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
-    found.sort_by_key(|rebuilt| variants.iter().position(|variant| variant.name == rebuilt.variant.name));
     save_pairs(request, &kinds, &found)?;
     let text = markdown(request, &kinds, &found, &codes(request, &data, workers.count())?);
     save_text(&text, &request.output.join("tokenizers.md"))?;
@@ -140,16 +135,6 @@ fn data_options(request: &TokenizersRequest, threads: usize) -> DataOptions {
         min_class_images: LEAST_PICTURES,
         threads,
     }
-}
-
-fn load(request: &TokenizersRequest, threads: usize) -> Result<Dataset, EvalError> {
-    let bar = progress_bar("pictures", 0);
-    let data = Dataset::load(&data_options(request, threads), |done, total| {
-        bar.set_length(total as u64);
-        bar.set_position(done as u64);
-    })?;
-    bar.finish_and_clear();
-    Ok(data)
 }
 
 /// A session of one variant; the generators in its configuration are never trained.
@@ -208,23 +193,13 @@ fn save_pairs(request: &TokenizersRequest, kinds: &[Kind], found: &[Rebuilt]) ->
         for (kind, pictures) in kinds.iter().zip(set) {
             for (index, picture) in pictures.iter().enumerate() {
                 let path = format!("pairs/{}/{name}/{index:03}.png", kind.name);
-                save_picture(&image(picture), &request.output.join(path))?;
+                save_picture(&picture.to_image(), &request.output.join(path))?;
             }
             shown.extend(pictures.iter().take(SHOWN).map(enlarged));
         }
         rows.push((name.to_string(), shown));
     }
     save_picture(&contact_sheet(&rows, (ZOOM * SHOWN_SIDE) as u32), &request.output.join("tokenizers.png"))
-}
-
-fn image(picture: &Picture) -> image::RgbImage {
-    let byte = |x: u32, y: u32, channel: usize| {
-        let value = picture.values[3 * (y as usize * picture.width + x as usize) + channel];
-        (value.clamp(0.0, 1.0) * 255.0 + 0.5) as u8
-    };
-    image::RgbImage::from_fn(picture.width as u32, picture.height as u32, |x, y| {
-        image::Rgb(std::array::from_fn(|channel| byte(x, y, channel)))
-    })
 }
 
 /// The upper left part with each pixel as a square.

@@ -4,6 +4,7 @@
 use super::ops::TrainOps;
 use super::params::ParamSet;
 use burn::tensor::Tensor;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Threads that compute side by side, each with burn's inner parallelism switched off.
 pub struct Workers {
@@ -63,6 +64,31 @@ impl Workers {
     }
 }
 
+impl Workers {
+    /// The results of `work` in order; each worker takes the next index when it is free, since some take far longer than
+    /// others.
+    ///
+    /// # Errors
+    /// Those of `work`: a worker that meets one takes no more.
+    pub fn in_turn<T: Send, E: Send>(
+        &self,
+        count: usize,
+        work: impl Fn(usize) -> Result<T, E> + Sync,
+    ) -> Result<Vec<T>, E> {
+        let next = AtomicUsize::new(0);
+        let parts = self.run(|_| {
+            let indices = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+            indices
+                .take_while(|index| *index < count)
+                .map(|index| Ok((index, work(index)?)))
+                .collect::<Result<Vec<_>, E>>()
+        });
+        let mut found = parts.into_iter().collect::<Result<Vec<_>, E>>()?.into_iter().flatten().collect::<Vec<_>>();
+        found.sort_by_key(|(index, _)| *index);
+        Ok(found.into_iter().map(|(_, result)| result).collect())
+    }
+}
+
 /// Walks `loss` back: one vector per parameter of `set`, empty where none was asked for.
 pub fn gradients(ops: &TrainOps, set: &ParamSet, loss: &Tensor<1>) -> Vec<Vec<f32>> {
     let gradients = loss.backward();
@@ -95,5 +121,22 @@ pub fn mean_into_first(parts: &mut [Vec<Vec<f32>>]) {
             sum.iter_mut().zip(&part[index]).for_each(|(sum, value)| *sum += value);
         }
         sum.iter_mut().for_each(|value| *value *= scale);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_keep_their_order_and_the_first_error_ends_it() {
+        let workers = Workers::new(3);
+        let slow_first = |index: usize| {
+            std::thread::sleep(std::time::Duration::from_millis(if index == 0 { 30 } else { 1 }));
+            if index < 7 { Ok(10 * index) } else { Err(index) }
+        };
+        assert_eq!(workers.in_turn(5, slow_first), Ok(vec![0, 10, 20, 30, 40]));
+        assert_eq!(workers.in_turn(8, slow_first), Err(7));
+        assert_eq!(workers.in_turn(0, slow_first), Ok(Vec::new()));
     }
 }

@@ -22,7 +22,6 @@ use budget::NOMINAL_SPEED;
 use serde::{Deserialize, Serialize};
 use shared::Shared;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What to compare.
 #[derive(Clone, Debug)]
@@ -122,20 +121,16 @@ pub fn run(request: &AblationRequest) -> Result<String, EvalError> {
     let shared = Shared::prepare(request, &arms, &workers)?;
     let jobs: Vec<(&Arm, u64)> = (1..=request.seeds).flat_map(|seed| arms.iter().map(move |arm| (arm, seed))).collect();
     let bar = progress_bar("arms", jobs.len() as u64);
-    let next = AtomicUsize::new(0);
     // One arm per core, each on one thread.
-    let parts = workers.run(|_| {
-        let mut found = Vec::new();
-        while let Some((arm, seed)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-            found.extend(training::train_and_measure(request, &shared, arm, *seed)?);
-            eprintln!("arm {} with seed {seed} is done", arm.name);
-            bar.inc(1);
-        }
+    let parts = workers.in_turn(jobs.len(), |index| {
+        let (arm, seed) = jobs[index];
+        let found = training::train_and_measure(request, &shared, arm, seed)?;
+        eprintln!("arm {} with seed {seed} is done", arm.name);
+        bar.inc(1);
         Ok::<_, EvalError>(found)
-    });
+    })?;
     bar.finish_and_clear();
-    let mut found = parts.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
-    found.sort_by_key(|entry| entry.seed);
+    let found = parts.concat();
     table::plots(&arms, &found, &request.output)?;
     let text = markdown(request, &arms, &found, &shared.reference.measure_validation(&workers));
     save_text(&text, &request.output.join("ablation.md"))?;

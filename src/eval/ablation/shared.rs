@@ -4,7 +4,7 @@ use super::arms::{Arm, Kind, LATENT_WIDTH, arms, tokenizer};
 use super::budget::{LATENT_ROUNDS, Sizes, TOKEN_ROUNDS};
 use super::{AblationRequest, tuning};
 use crate::eval::measure::Reference;
-use crate::eval::{EvalError, progress_bar};
+use crate::eval::{EvalError, with_progress};
 use crate::model::{Codes, Discon, Model, ParamTable, Weights};
 use crate::reference::rows::embed;
 use crate::train::dataset::{DataOptions, Dataset};
@@ -60,12 +60,7 @@ impl Shared {
             min_class_images: LEAST_PICTURES,
             threads: workers.count(),
         };
-        let bar = progress_bar("pictures", 0);
-        let data = Arc::new(Dataset::load(&options, |done, total| {
-            bar.set_length(total as u64);
-            bar.set_position(done as u64);
-        })?);
-        bar.finish_and_clear();
+        let data = Arc::new(with_progress(|tell| Dataset::load(&options, tell))?);
         let (mut base, latents) = train_tokenizer(request, options, &data)?;
         let first = Book::of(&base, latents);
         let mut books = HashMap::new();
