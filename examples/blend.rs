@@ -22,19 +22,12 @@ fn main() -> AppExit {
         .run()
 }
 
-fn hang(
-    mut textures: TextureGenerator,
-    mut meshes: ResMut<Assets<Mesh>>,
-    mut materials: ResMut<Assets<StandardMaterial>>,
-    mut commands: Commands,
-) {
+fn hang(mut textures: TextureGenerator, mut wall: wall::Wall) {
     let (stones, grass) = (Recipe::new("stone_wall").with_seed(8), Recipe::new("grass").with_seed(3));
     // What lies outside 0..=1 is cut: stones alone at the sides, grass alone in the middle.
     let share = Blend::from_uv(&stones, "grass", |u, _| 0.5 - 0.7 * (TAU * u).cos());
     let blended = stones.clone().with_blend(share);
-    let mesh = meshes.add(Rectangle::from_length(2.8));
     for (x, recipe) in [(-2.95, stones), (0.0, blended), (2.95, grass)] {
-        let material = materials.add(wall::picture(textures.generate(recipe)));
-        commands.spawn((Mesh3d(mesh.clone()), MeshMaterial3d(material), Transform::from_xyz(x, 0.0, 0.0)));
+        wall.hang(textures.generate(recipe), 2.8, [x, 0.0]);
     }
 }

@@ -28,26 +28,15 @@ fn main() -> AppExit {
 #[derive(Component)]
 struct Upper;
 
-fn hang(
-    mut textures: TextureGenerator,
-    mut meshes: ResMut<Assets<Mesh>>,
-    mut materials: ResMut<Assets<StandardMaterial>>,
-    mut commands: Commands,
-) {
-    let mesh = meshes.add(Rectangle::from_length(2.0));
+fn hang(mut textures: TextureGenerator, mut wall: wall::Wall) {
     for (x, class) in [-3.12, -1.04, 1.04, 3.12].into_iter().zip(CLASSES) {
         // Equal recipes would share one texture; another detail seed gives it another, with the same tokens.
         let lower = Recipe::new(class).with_seed(4);
         let upper = Recipe { detail_seed: Some(1), ..lower.clone() };
         let upper = textures.request(GenerateTexture::new(upper).with_detail(TextureDetail::Coarse));
         let lower = textures.generate(lower);
-        let mut wall = |texture: Handle<Image>, y: f32| {
-            let material = MeshMaterial3d(materials.add(wall::picture(texture)));
-            commands.spawn((Mesh3d(mesh.clone()), material, Transform::from_xyz(x, y, 0.0))).id()
-        };
-        let entity = wall(upper.clone(), 1.04);
-        wall(lower, -1.04);
-        commands.entity(entity).insert((Upper, GeneratedTexture(upper)));
+        wall.hang(upper.clone(), 2.0, [x, 1.04]).insert((Upper, GeneratedTexture(upper)));
+        wall.hang(lower, 2.0, [x, -1.04]);
     }
 }
 

@@ -35,21 +35,12 @@ fn disc() -> TokenMask {
     TokenMask::circle(&base(), [0.5, 0.5], 70.0)
 }
 
-fn hang(
-    mut textures: TextureGenerator,
-    mut meshes: ResMut<Assets<Mesh>>,
-    mut materials: ResMut<Assets<StandardMaterial>>,
-    mut commands: Commands,
-) {
-    let mesh = meshes.add(Rectangle::from_length(2.8));
-    let mut wall = |recipe: Recipe, x: f32| {
-        let material = materials.add(wall::picture(textures.generate(recipe)));
-        commands.spawn((Mesh3d(mesh.clone()), MeshMaterial3d(material), Transform::from_xyz(x, 0.0, 0.0))).id()
-    };
-    wall(base(), -2.95);
-    let edited = wall(base().with_edit(disc(), 1), 0.0);
-    wall(base().with_edit_of("grass", disc(), 1), 2.95);
-    commands.entity(edited).insert(Edited(1));
+fn hang(mut textures: TextureGenerator, mut wall: wall::Wall) {
+    let mut hang = |recipe: Recipe, x: f32| wall.hang(textures.generate(recipe), 2.8, [x, 0.0]).id();
+    hang(base(), -2.95);
+    hang(base().with_edit_of("grass", disc(), 1), 2.95);
+    let edited = textures.generate(base().with_edit(disc(), 1));
+    wall.hang(edited, 2.8, [0.0, 0.0]).insert(Edited(1));
 }
 
 fn edit_again(

@@ -25,7 +25,7 @@ fn main() -> AppExit {
     .add_systems(Startup, |mut commands: Commands| {
         commands.spawn(Camera2d);
     });
-    if std::env::args().any(|argument| argument == "--screenshot") {
+    if common::screenshot_file().is_some() {
         app.add_systems(Update, press_buttons);
     }
     app.run()

@@ -30,8 +30,8 @@ fn main() -> AppExit {
 
 fn set_up(mut meshes: ResMut<Assets<Mesh>>, mut commands: Commands) {
     let mut radius = 3;
-    let class = std::env::args().nth(1).filter(|argument| !argument.starts_with("--"));
-    let mut recipe = Recipe::new(class.unwrap_or_else(|| "rock".into())).with_seed(9).with_size(256, 256);
+    let class = common::first_argument().unwrap_or_else(|| "rock".into());
+    let mut recipe = Recipe::new(class).with_seed(9).with_size(256, 256);
     if common::screenshot_file().is_some() {
         recipe = recipe.with_size(192, 192);
         radius = 1;
@@ -101,8 +101,5 @@ fn report(cells: Single<&SurfaceCells, Changed<SurfaceCells>>, mut last: Local<u
 }
 
 fn save_picture(cells: Single<&SurfaceCells>, mut settling: ResMut<common::Settling>, mut commands: Commands) {
-    let Some(file) = common::screenshot_file() else { return };
-    if settling.count(cells.missing() == 0 || cells.error.is_some()) {
-        common::save_and_exit(file, &mut commands);
-    }
+    settling.save_when(cells.missing() == 0 || cells.error.is_some(), &mut commands);
 }

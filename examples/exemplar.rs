@@ -26,45 +26,23 @@ fn main() -> AppExit {
         .run()
 }
 
-#[derive(Resource)]
-struct Wall(Handle<Mesh>);
-
-fn ask(
-    server: Res<AssetServer>,
-    mut images: ResMut<Assets<Image>>,
-    mut meshes: ResMut<Assets<Mesh>>,
-    mut materials: ResMut<Assets<StandardMaterial>>,
-    mut commands: Commands,
-) {
-    let path = std::env::args().nth(1).filter(|argument| !argument.starts_with("--"));
-    let picture = path.map_or_else(|| images.add(pebbles()), |path| server.load(path));
-    let wall = meshes.add(Rectangle::from_length(2.25));
-    let material = materials.add(wall::picture(picture.clone()));
-    commands.spawn((Mesh3d(wall.clone()), MeshMaterial3d(material), place(0), EncodePicture::new(picture)));
-    commands.insert_resource(Wall(wall));
-}
-
-/// The places of the six pictures, row by row.
-fn place(index: u8) -> Transform {
-    let (x, y) = (f32::from(index % 3), f32::from(index / 3));
-    Transform::from_xyz(2.4 * x - 2.4, 1.2 - 2.4 * y, 0.0)
+fn ask(server: Res<AssetServer>, mut images: ResMut<Assets<Image>>, mut wall: wall::Wall) {
+    let picture = common::first_argument().map_or_else(|| images.add(pebbles()), |path| server.load(path));
+    wall.hang(picture.clone(), 2.25, wall::place(0)).insert(EncodePicture::new(picture));
 }
 
 fn show(
     event: On<Insert, EncodedPicture>,
     encoded: Query<&EncodedPicture>,
-    wall: Res<Wall>,
     mut textures: TextureGenerator,
-    mut materials: ResMut<Assets<StandardMaterial>>,
-    mut commands: Commands,
+    mut wall: wall::Wall,
 ) -> Result {
     let EncodedPicture { recipe, reconstruction, psnr, coarse_psnr } = encoded.get(event.entity)?;
     info!("class {}: {psnr:.1} dB after encoding and decoding, {coarse_psnr:.1} dB from tokens alone", recipe.class);
     let generated = [recipe.variation(1), recipe.relayout(1), recipe.relayout(2), recipe.relayout(3)];
     let generated = generated.map(|recipe| textures.generate(recipe));
     for (index, picture) in (1..).zip([reconstruction.clone()].into_iter().chain(generated)) {
-        let material = materials.add(wall::picture(picture));
-        commands.spawn((Mesh3d(wall.0.clone()), MeshMaterial3d(material), place(index)));
+        wall.hang(picture, 2.25, wall::place(index));
     }
     Ok(())
 }

@@ -134,8 +134,5 @@ fn press_keys(mut keys: ResMut<ButtonInput<KeyCode>>, statistics: Res<TextureSta
 }
 
 fn save_picture(settings: Res<DisconSettings>, mut settling: ResMut<common::Settling>, mut commands: Commands) {
-    let Some(file) = common::screenshot_file() else { return };
-    if settling.count(settings.paused) {
-        common::save_and_exit(file, &mut commands);
-    }
+    settling.save_when(settings.paused, &mut commands);
 }

@@ -25,25 +25,14 @@ fn main() -> AppExit {
         .run()
 }
 
-fn hang(
-    server: Res<AssetServer>,
-    mut meshes: ResMut<Assets<Mesh>>,
-    mut materials: ResMut<Assets<StandardMaterial>>,
-    mut commands: Commands,
-) {
-    let mesh = meshes.add(Rectangle::from_length(2.8));
+fn hang(server: Res<AssetServer>, mut wall: wall::Wall) {
     // Images like any others. The materials show a neutral grey until the GPU has filled them.
     for (x, path) in [
         (-2.9, FILE),
         (0.0, "discon://stone_wall?seed=5"),
         (2.9, "discon://wood_planks?seed=3&size=128x128&token_temperature=0.7"),
     ] {
-        let texture: Handle<Image> = server.load(path);
-        commands.spawn((
-            Mesh3d(mesh.clone()),
-            MeshMaterial3d(materials.add(wall::picture(texture))),
-            Transform::from_xyz(x, 0.0, 0.0),
-        ));
+        wall.hang(server.load(path), 2.8, [x, 0.0]);
     }
 }
 

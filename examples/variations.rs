@@ -22,49 +22,40 @@ fn main() -> AppExit {
         .run()
 }
 
-/// A wall: its place in the picture, row by row, and how often it has changed.
+/// A picture: its place on the wall, row by row, and how often it has changed.
 #[derive(Component)]
-struct Wall(u64, u64);
+struct Shown(u8, u64);
 
-fn recipe(Wall(index, changes): &Wall) -> Recipe {
+fn recipe(Shown(index, changes): &Shown) -> Recipe {
     let base = Recipe::new("brick").with_seed(7);
     match index {
         0 => base,
-        1 | 2 => base.variation(index + 2 * changes),
+        1 | 2 => base.variation(u64::from(*index) + 2 * changes),
         // Seeds of the first look, chosen by eye as one does for a scene.
-        _ => base.relayout([4, 5, 8][*index as usize - 3] + 10 * changes),
+        _ => base.relayout([4, 5, 8][usize::from(*index) - 3] + 10 * changes),
     }
 }
 
-fn hang(
-    mut textures: TextureGenerator,
-    mut meshes: ResMut<Assets<Mesh>>,
-    mut materials: ResMut<Assets<StandardMaterial>>,
-    mut commands: Commands,
-) {
-    let mesh = meshes.add(Rectangle::from_length(2.25));
+fn hang(mut textures: TextureGenerator, mut wall: wall::Wall) {
     for index in 0..6 {
-        let wall = Wall(index, 0);
-        let texture = textures.generate(recipe(&wall));
-        let material = MeshMaterial3d(materials.add(wall::picture(texture)));
-        let place = Transform::from_xyz(2.4 * (index % 3) as f32 - 2.4, if index < 3 { 1.2 } else { -1.2 }, 0.0);
-        commands.spawn((wall, Mesh3d(mesh.clone()), material, place));
+        let shown = Shown(index, 0);
+        wall.hang(textures.generate(recipe(&shown)), 2.25, wall::place(index)).insert(shown);
     }
 }
 
 fn show_next(
     keys: Res<ButtonInput<KeyCode>>,
-    mut walls: Query<(&mut Wall, &MeshMaterial3d<StandardMaterial>)>,
+    mut walls: Query<(&mut Shown, &MeshMaterial3d<StandardMaterial>)>,
     mut textures: TextureGenerator,
     mut materials: ResMut<Assets<StandardMaterial>>,
 ) {
     if !keys.just_pressed(KeyCode::Space) {
         return;
     }
-    for (mut wall, material) in &mut walls {
-        wall.1 += 1;
+    for (mut shown, material) in &mut walls {
+        shown.1 += 1;
         if let Some(mut material) = materials.get_mut(&material.0) {
-            material.base_color_texture = Some(textures.generate(recipe(&wall)));
+            material.base_color_texture = Some(textures.generate(recipe(&shown)));
         }
     }
 }

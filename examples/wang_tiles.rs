@@ -34,8 +34,8 @@ fn set_up(
     mut materials: ResMut<Assets<StandardMaterial>>,
     mut commands: Commands,
 ) {
-    let class = std::env::args().nth(1).filter(|argument| !argument.starts_with("--"));
-    let recipe = Recipe::new(class.unwrap_or_else(|| "rock".into())).with_seed(9).with_size(128, 128);
+    let class = common::first_argument().unwrap_or_else(|| "rock".into());
+    let recipe = Recipe::new(class).with_seed(9).with_size(128, 128);
     let mesh = meshes.add(Rectangle::from_length(HALF));
     let repeated = StandardMaterial {
         base_color_texture: Some(textures.generate(recipe.clone())),
@@ -66,9 +66,6 @@ fn save_picture(
     if let Some(error) = &tiles.error {
         error!("no further tiles: {error}");
     }
-    let Some(file) = common::screenshot_file() else { return };
     let complete = tiles.is_complete() && store.unfinished() == 0;
-    if settling.count(complete || tiles.error.is_some()) {
-        common::save_and_exit(file, &mut commands);
-    }
+    settling.save_when(complete || tiles.error.is_some(), &mut commands);
 }

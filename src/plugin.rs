@@ -45,8 +45,8 @@ use bevy::render::settings::WgpuSettings;
 /// without requests.
 ///
 /// Without a renderer, and on an adapter that cannot run the kernels, textures and their maps are made on the processor
-/// (feature `native`, [`DisconSettings::processor_threads`]): the same order, messages and caches, one texture at a time
-/// on a task thread. Without a renderer the picture becomes [`Image::data`], all levels one after the other, and there
+/// (feature `native`, [`DisconSettings::processor_threads`]): the same order, messages and disk cache, one texture at a
+/// time on a task thread; edits begin at the start. Without a renderer the picture becomes [`Image::data`], all levels one after the other, and there
 /// is none before it. Endless surfaces and Wang tiles fail there with
 /// [`GenerationError::NeedsGpu`](crate::request::GenerationError::NeedsGpu); without the feature every request fails with
 /// a reason.

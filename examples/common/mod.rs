@@ -33,7 +33,8 @@ impl Plugin for HurryPlugin {
     fn build(&self, app: &mut App) {
         app.init_resource::<Settling>();
         if screenshot_file().is_some() {
-            app.add_systems(Startup, hurry).add_systems(PostUpdate, rest);
+            // A camera that is woken within a frame would see lights whose shadows were not prepared for it.
+            app.add_systems(Startup, hurry).add_systems(First, rest).add_systems(Update, give_up);
         }
     }
 }
@@ -43,11 +44,20 @@ impl Plugin for HurryPlugin {
 pub struct Settling(u32);
 
 impl Settling {
-    /// Counts a frame, from the first on in which everything is finished. True when the picture is to be saved.
-    pub fn count(&mut self, finished: bool) -> bool {
+    /// Called in every frame: where a picture is asked for, saves it and ends the app some frames after everything is
+    /// finished.
+    pub fn save_when(&mut self, finished: bool, commands: &mut Commands) {
+        let Some(file) = screenshot_file() else { return };
         self.0 = if finished { self.0 + 1 } else { 0 };
-        self.0 == SETTLING_FRAMES
+        if self.0 == SETTLING_FRAMES {
+            save_and_exit(file, commands);
+        }
     }
+}
+
+/// The first argument, if it is no option.
+pub fn first_argument() -> Option<String> {
+    std::env::args().nth(1).filter(|argument| !argument.starts_with("--"))
 }
 
 /// The file after `--screenshot`.
@@ -56,7 +66,7 @@ pub fn screenshot_file() -> Option<PathBuf> {
 }
 
 /// Saves a picture of the window and ends the app.
-pub fn save_and_exit(file: PathBuf, commands: &mut Commands) {
+fn save_and_exit(file: PathBuf, commands: &mut Commands) {
     commands.spawn(Screenshot::primary_window()).observe(save_to_disk(file)).observe(
         |_: On<ScreenshotCaptured>, mut exit: MessageWriter<AppExit>| {
             exit.write(AppExit::Success);
@@ -75,18 +85,13 @@ fn rest(settling: Res<Settling>, frame: Res<FrameCount>, mut cameras: Query<&mut
     }
 }
 
-fn save_picture(
-    store: Res<TextureStore>,
-    model: Res<DisconModel>,
-    mut settling: ResMut<Settling>,
-    mut commands: Commands,
-    mut exit: MessageWriter<AppExit>,
-) {
+/// Without a model nothing will ever be finished.
+fn give_up(model: Res<DisconModel>, mut exit: MessageWriter<AppExit>) {
     if matches!(*model, DisconModel::Failed(_)) {
         exit.write(AppExit::error());
     }
-    let saved = settling.count(!store.is_empty() && store.unfinished() == 0);
-    if let Some(file) = screenshot_file().filter(|_| saved) {
-        save_and_exit(file, &mut commands);
-    }
+}
+
+fn save_picture(store: Res<TextureStore>, mut settling: ResMut<Settling>, mut commands: Commands) {
+    settling.save_when(!store.is_empty() && store.unfinished() == 0, &mut commands);
 }

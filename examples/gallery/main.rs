@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Space asks for the next seed: the whole room changes, texture by texture. `--screenshot` saves a picture when all
-//! textures are ready, and exits.
+//! textures are ready, and exits; the generator then has nearly all of each frame, whatever `--budget` says.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -12,8 +12,6 @@ pub struct RecipeFile {
     pub name: String,
     /// The file.
     pub path: PathBuf,
-    /// Another file with the same name: neither can be baked.
-    pub same_name: Option<PathBuf>,
 }
 
 /// Lists recipe files, and those in folders and the folders inside them, in the order of their names. Links to folders
@@ -40,13 +38,6 @@ pub fn find_recipes(inputs: &[PathBuf]) -> Result<Vec<RecipeFile>, BakeError> {
         let inputs: Vec<String> = inputs.iter().map(|input| input.display().to_string()).collect();
         return Err(BakeError::NoRecipes(inputs.join(", ")));
     }
-    for at in 1..found.len() {
-        if found[at - 1].name == found[at].name {
-            let (here, there) = (found[at].path.clone(), found[at - 1].path.clone());
-            found[at].same_name = Some(there);
-            found[at - 1].same_name.get_or_insert(here);
-        }
-    }
     Ok(found)
 }
 
@@ -68,7 +59,7 @@ fn list_folder(folder: &Path, prefix: &str, found: &mut Vec<RecipeFile>) -> Resu
 fn recipe_file(path: &Path, prefix: &str) -> Option<RecipeFile> {
     let file = path.file_name()?.to_string_lossy();
     let name = format!("{prefix}{}", recipe_name(&file)?);
-    Some(RecipeFile { name, path: path.into(), same_name: None })
+    Some(RecipeFile { name, path: path.into() })
 }
 
 /// Which recipes would write which file: maps of one may have the name of another, as `wall_normal` beside `wall`.

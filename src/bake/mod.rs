@@ -126,10 +126,6 @@ fn bake_recipe(
     executor: &mut Executor,
     report: &mut RecipeReport,
 ) -> Result<(), String> {
-    if let Some(other) = &file.same_name {
-        let (here, there) = (file.path.display(), other.display());
-        return Err(format!("{here} and {there} would be baked into the same texture: rename one of them"));
-    }
     let outputs = outputs(&file.name, options);
     let mut clashes = outputs.iter().filter_map(|(_, name)| Some((name, writers.other(&file.path, name)?)));
     if let Some((name, other)) = clashes.next() {

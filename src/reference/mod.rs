@@ -1,6 +1,6 @@
 //! The slow truth: every operation as plain loops, one file per kernel family, run eagerly.
 //!
-//! Kernels are tested against these functions, and the fast CPU path (`native`) is this executor with two loops replaced.
+//! Kernels are tested against these functions, and the fast CPU path (`native`) is this executor with its hot loops replaced.
 //! Nothing here is tuned.
 
 pub mod attention;

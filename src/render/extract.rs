@@ -155,7 +155,7 @@ pub fn extract_commands(
                 queued.maps.retain(|waiting| waiting.target != map.target);
                 queued.maps.push(map);
             }
-            // The main world hears of it and fails the request.
+            // The main world hears of it and starts the request anew, or fails it.
             Command::Generate(_) | Command::Upload(..) if gpu.is_unusable() => {}
             Command::Generate(job) => {
                 let around = Around::default();

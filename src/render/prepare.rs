@@ -159,6 +159,7 @@ pub fn prepare_model(
 fn unusable(reason: String, queued: &mut Queued, sender: &ReportSender) -> State {
     queued.jobs.clear();
     queued.uploads.clear();
+    queued.maps.clear();
     sender.send(Report::Unusable(reason));
     State::Unusable
 }

@@ -4,8 +4,8 @@ use super::link::Outbox;
 use super::source::SOURCE;
 use super::store::{Origin, TextureStore};
 use super::target::target_image;
-use crate::sampling::Recipe;
 use crate::sampling::recipe_file::{EXTENSIONS, MAX_FILE_BYTES, RecipeFileError};
+use crate::sampling::{Recipe, recipe_bytes};
 use bevy::asset::io::{AssetSourceId, Reader};
 use bevy::asset::{AssetApp, AssetLoader, AssetPath, AsyncReadExt, LoadContext};
 use bevy::platform::collections::HashMap;
@@ -130,6 +130,7 @@ async fn read(reader: &mut dyn Reader, path: &AssetPath<'static>) -> Result<(Rec
     let recipe = Recipe::parse(&bytes, &path)?;
     let is_short = is_file && bytes.len() <= MAX_TEXT_BYTES;
     // The binary form is none: it has no lines to point at.
-    let text = String::from_utf8(bytes).ok().filter(|text| is_short && !text.starts_with("DSCN"));
+    let text =
+        String::from_utf8(bytes).ok().filter(|text| is_short && !text.as_bytes().starts_with(recipe_bytes::MAGIC));
     Ok((recipe, text))
 }

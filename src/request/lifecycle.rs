@@ -91,7 +91,10 @@ impl TextureStore {
         match entry.state() {
             // What may have passed; a device that can never do it says so again.
             TextureState::Failed(
-                GenerationError::Cancelled | GenerationError::TooMany { .. } | GenerationError::Gpu(_),
+                GenerationError::Cancelled
+                | GenerationError::TooMany { .. }
+                | GenerationError::Gpu(_)
+                | GenerationError::NoRenderer,
             ) => {
                 entry.priority = priority;
                 entry.detail = request.detail;

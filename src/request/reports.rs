@@ -47,7 +47,7 @@ pub fn collect_reports(
                 store.derive_maps_of(ticket.image, &mut outbox);
             }
             Report::Failed(ticket, goal, reason) => fail(&mut store, ticket, goal, reason),
-            Report::Unusable(reason) => unusable(&mut store, &settings, reason),
+            Report::Unusable(reason) => unusable(&mut store, &mut outbox, &settings, reason),
             Report::DiskLookup(ticket, found) => {
                 let Some(entry) = store.entry_of(ticket) else { continue };
                 if let Some(pixels) = found {
@@ -88,7 +88,7 @@ fn progress(store: &mut TextureStore, ticket: Ticket, fraction: f32) {
 }
 
 /// Starts everything anew: on the processor, or to fail with the reason.
-fn unusable(store: &mut TextureStore, settings: &DisconSettings, reason: String) {
+fn unusable(store: &mut TextureStore, outbox: &mut Outbox, settings: &DisconSettings, reason: String) {
     if settings.uses_processor() {
         warn!("textures are made on the processor: {reason}");
     } else {
@@ -96,6 +96,12 @@ fn unusable(store: &mut TextureStore, settings: &DisconSettings, reason: String)
     }
     // Another model may say so of a device of which it is known; what runs goes on.
     if store.no_gpu.replace(GenerationError::Gpu(reason)).is_none() {
+        // They are for attempts that end here.
+        outbox.0.retain(|command| !matches!(command, Command::Generate(_) | Command::Upload(..)));
+        if settings.uses_processor() {
+            // It has none of the pictures that the device has, and maps need them.
+            store.lose_pictures();
+        }
         store.start_again();
         // They hear that nothing more will come.
         store.surfaces.reopen = true;
@@ -147,11 +153,7 @@ fn fail(store: &mut TextureStore, ticket: Ticket, goal: Goal, reason: String) {
     }
     match goal {
         Goal::Tokens => store.fail_tokens(ticket, &reason),
-        Goal::Coarse | Goal::Full => {
-            // One that was lost with a device and cannot be made again is worth no memory.
-            store.unload(ticket.image);
-            store.fail(ticket.image, GenerationError::Gpu(reason));
-        }
+        Goal::Coarse | Goal::Full => store.fail(ticket.image, GenerationError::Gpu(reason)),
     }
 }
 
@@ -174,10 +176,8 @@ fn restore_all(store: &mut TextureStore, images: &mut Assets<Image>, outbox: &mu
     }
     store.surfaces.reopen = true;
     store.clear_maps(outbox);
-    for (image, entry) in &mut store.entries {
-        outbox.0.push(Command::Clear(*image, None));
-        entry.restoring |= matches!(entry.state(), TextureState::Ready(_) | TextureState::Coarse);
-    }
+    outbox.0.extend(store.entries.keys().map(|image| Command::Clear(*image, None)));
+    store.lose_pictures();
     store.start_again();
 }
 
@@ -233,7 +233,7 @@ pub fn give_tokens(
     mut messages: MessageWriter<TextureTokens>,
 ) {
     let TextureGenerator { mut store, model, .. } = textures;
-    let unusable = store.no_gpu.is_some() && !settings.uses_processor();
+    let unusable = store.no_gpu.clone().filter(|_| !settings.uses_processor());
     let mut to_plan = Vec::new();
     for image in std::mem::take(&mut store.to_read) {
         let Some(entry) = store.entries.get_mut(&image) else { continue };
@@ -241,7 +241,11 @@ pub fn give_tokens(
             messages.write(TextureTokens { image, recipe: entry.recipe.clone().with_tokens(tokens) });
             continue;
         }
-        if unusable || matches!(entry.state(), TextureState::Failed(_)) {
+        if matches!(entry.state(), TextureState::Failed(_)) {
+            continue;
+        }
+        if let Some(reason) = &unusable {
+            warn!("the tokens of a texture of class {} cannot be read: {reason}", entry.recipe.class);
             continue;
         }
         let ticket = Ticket { image, number: entry.attempt };

@@ -191,6 +191,8 @@ impl TextureStore {
     }
 
     pub(super) fn fail(&mut self, image: AssetId<Image>, error: GenerationError) {
+        // One that was lost with a device and cannot be made again is worth no memory.
+        self.unload(image);
         let Some(entry) = self.entries.get_mut(&image) else { return };
         (entry.restoring, entry.tokens_asked) = (false, false);
         self.counts.failure(&error);
@@ -206,6 +208,13 @@ impl TextureStore {
         entry.tokens_asked = false;
         warn!("the tokens of a texture of class {} could not be read: {reason}", entry.recipe.class);
         self.to_read.retain(|image| *image != ticket.image);
+    }
+
+    /// All pictures are gone, or out of reach of what makes textures now.
+    pub(super) fn lose_pictures(&mut self) {
+        for entry in self.entries.values_mut() {
+            entry.restoring |= matches!(entry.state, TextureState::Ready(_) | TextureState::Coarse);
+        }
     }
 
     /// Starts everything anew that has no picture yet, or no longer.

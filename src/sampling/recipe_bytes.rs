@@ -39,7 +39,7 @@ pub const MAX_CLASS_BYTES: usize = 64;
 /// numbers of a style as there may be, 39 kB.
 pub const MAX_BYTES: usize = 40_960;
 
-const MAGIC: &[u8; 4] = b"DSCN";
+pub(crate) const MAGIC: &[u8; 4] = b"DSCN";
 const CHECKSUM_BYTES: usize = 8;
 const HAS_DETAIL_SEED: u8 = 1;
 const HAS_STYLE: u8 = 2;

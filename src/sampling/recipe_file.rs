@@ -56,7 +56,7 @@ impl Recipe {
     pub fn parse(bytes: &[u8], origin: &str) -> Result<Self, RecipeError> {
         let syntax = |message: String| RecipeError::Syntax { origin: origin.into(), message };
         // No text starts like the binary form.
-        if bytes.starts_with(b"DSCN") || origin.ends_with(".discon") {
+        if bytes.starts_with(super::recipe_bytes::MAGIC) || origin.ends_with(".discon") {
             return Self::from_bytes(bytes).map_err(|error| syntax(error.to_string()));
         }
         let text = std::str::from_utf8(bytes).map_err(|error| syntax(error.to_string()))?;

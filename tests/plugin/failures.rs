@@ -125,7 +125,7 @@ fn is_full(device: &wgpu::Device) -> bool {
 /// Small allocations that fail make wgpu give the device up, and Bevy makes such in every frame: requests then fail, or
 /// wait for the next device.
 ///
-/// `cargo test --features train,eval,cli,material,editor --test plugin -- --ignored --nocapture without_memory`
+/// `cargo test --features $(<.ci/features) --test plugin -- --ignored --nocapture without_memory`
 #[test]
 #[ignore = "fills memory: on a software GPU some gigabytes, which other programs may need"]
 fn without_memory_requests_fail_or_wait_and_the_game_goes_on() {

@@ -107,6 +107,13 @@ fn where_the_adapter_cannot_run_the_kernels_textures_and_maps_are_uploaded_with_
         game.frames(2);
     }
     assert_eq!((game.heard().coarse.len(), game.heard().ready.len(), game.heard().failed.len()), (1, 1, 0));
+    // Once, though it was planned before the adapter was known to be of no use.
+    let counts = game.0.world().resource::<TextureStatistics>().counts;
+    let mut generation = native::Generation::new(model(), plan(&model(), &wanted).expect("the recipe is sound"));
+    while !generation.is_done() {
+        generation.step();
+    }
+    assert_eq!(counts.operations, generation.flops());
     let settings = WangTileSet::new(recipe(112).with_size(128, 128));
     let entity = game.0.world_mut().spawn(settings).id();
     let error = |game: &Game| game.0.world().get::<WangTextures>(entity).and_then(|set| set.error.clone());

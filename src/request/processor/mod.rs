@@ -15,6 +15,8 @@ use super::settings::{DisconSettings, ProcessorThreads};
 use super::store::TextureStore;
 use crate::native::{Generation, Threads};
 use crate::reference::GeneratedTexture;
+use bevy::app::MainScheduleOrder;
+use bevy::ecs::schedule::ScheduleLabel;
 use bevy::platform::collections::HashMap;
 use bevy::prelude::*;
 use bevy::tasks::{AsyncComputeTaskPool, IoTaskPool, Task, block_on, poll_once};
@@ -102,9 +104,15 @@ impl Processor {
     }
 }
 
+/// What comes after all systems of the app: what they ask for in `Last` counts, as it does with a render world.
+#[derive(ScheduleLabel, Clone, Debug, PartialEq, Eq, Hash)]
+struct OnProcessor;
+
 /// Adds the systems. They do nothing as long as a GPU makes the textures.
 pub fn build(app: &mut App) {
-    app.init_resource::<Processor>().add_systems(Last, run_jobs.run_if(has_work).after(super::DisconSystems::Request));
+    app.init_resource::<Processor>().init_schedule(OnProcessor);
+    app.world_mut().resource_mut::<MainScheduleOrder>().insert_after(Last, OnProcessor);
+    app.add_systems(OnProcessor, run_jobs.run_if(has_work));
 }
 
 fn has_work(store: Res<TextureStore>, outbox: Res<Outbox>, processor: Res<Processor>) -> bool {
@@ -161,6 +169,31 @@ fn take_commands(
 ) {
     for command in std::mem::take(&mut outbox.0) {
         match command {
+            Command::Generate(job) => {
+                // Nothing is planned without a model.
+                let Some(model) = model.get() else { continue };
+                processor.waiting.push(Waiting::new(*job, |plan| Generation::new(model.clone(), plan)));
+            }
+            Command::Upload(ticket, pixels) => {
+                let Some(recipe) = store.recipe(ticket.image) else { continue };
+                processor.short.push_back(Short::Picture(ticket, pixels, recipe.size));
+            }
+            Command::Derive(map) => {
+                // Only the newest picture counts.
+                processor.short.retain(|short| !matches!(short, Short::Map(waiting) if waiting.target == map.target));
+                processor.short.push_back(Short::Map(map));
+            }
+            Command::Prioritise(image, priority) => processor.jobs_mut(image).for_each(|job| job.priority = priority),
+            Command::Pause(image, paused) => {
+                processor.jobs_mut(image).for_each(|job| job.paused = paused);
+                if processor.running.as_ref().is_some_and(|running| running.job.paused) {
+                    processor.set_aside();
+                }
+            }
+            Command::Refine(image) => {
+                let rests = |job: &&mut Waiting| job.goal == Goal::Coarse;
+                processor.jobs_mut(image).filter(rests).for_each(|job| job.goal = Goal::Full);
+            }
             Command::Cancel(image) => {
                 processor.cancel(image);
                 outbox.0.extend(renders.then_some(command));
@@ -168,39 +201,7 @@ fn take_commands(
             Command::UseModel(_) | Command::Clear(..) | Command::Surface(_) | Command::Show(_) => {
                 outbox.0.extend(renders.then_some(command));
             }
-            work => apply(processor, work, store, model),
         }
-    }
-}
-
-fn apply(processor: &mut Processor, command: Command, store: &TextureStore, model: &DisconModel) {
-    match command {
-        Command::Generate(job) => {
-            // Nothing is planned without a model.
-            let Some(model) = model.get() else { return };
-            processor.waiting.push(Waiting::new(*job, |plan| Generation::new(model.clone(), plan)));
-        }
-        Command::Upload(ticket, pixels) => {
-            let Some(recipe) = store.recipe(ticket.image) else { return };
-            processor.short.push_back(Short::Picture(ticket, pixels, recipe.size));
-        }
-        Command::Derive(map) => {
-            // Only the newest picture counts.
-            processor.short.retain(|short| !matches!(short, Short::Map(waiting) if waiting.target == map.target));
-            processor.short.push_back(Short::Map(map));
-        }
-        Command::Prioritise(image, priority) => processor.jobs_mut(image).for_each(|job| job.priority = priority),
-        Command::Pause(image, paused) => {
-            processor.jobs_mut(image).for_each(|job| job.paused = paused);
-            if processor.running.as_ref().is_some_and(|running| running.job.paused) {
-                processor.set_aside();
-            }
-        }
-        Command::Refine(image) => {
-            let rests = |job: &&mut Waiting| job.goal == Goal::Coarse;
-            processor.jobs_mut(image).filter(rests).for_each(|job| job.goal = Goal::Full);
-        }
-        Command::Cancel(_) | Command::UseModel(_) | Command::Clear(..) | Command::Surface(_) | Command::Show(_) => {}
     }
 }
 
