@@ -52,7 +52,7 @@ pub(crate) fn build(app: &mut App) {
             // A new material is drawn in the same frame.
             .before(AssetEventSystems),
     );
-    if app.is_plugin_added::<PbrPlugin>() && !app.is_plugin_added::<LayeredMaterialPlugin>() {
+    if app.is_plugin_added::<PbrPlugin>() {
         app.add_plugins(LayeredMaterialPlugin);
     }
 }

@@ -52,6 +52,8 @@
 //! all of them <- bench
 //! ```
 //!
+//! For machines without a usable GPU `request` imports `reference` and `native`, too.
+//!
 //! Five things are written once: names and shapes of parameters ([`model::ParamTable`]), the mathematics of the network
 //! (`forward` over [`model::Ops`]), the loop of a generation ([`sampling::run_step`]), what a run takes from and leaves
 //! to others ([`sampling::Arrangement`]) and the constants that Rust shares with WGSL (`gpu::kernel`).

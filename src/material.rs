@@ -149,35 +149,3 @@ fn follow_new_sizes(mut events: MessageReader<AssetEvent<Image>>, store: Res<Tex
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::plugin::DisconPlugin;
-    use crate::sampling::Recipe;
-    use bevy::ecs::system::RunSystemOnce;
-    use bevy::image::{ImageAddressMode, ImageFilterMode, ImageSampler};
-
-    #[test]
-    fn textures_and_maps_repeat_with_all_levels_and_anisotropy() {
-        let mut app = App::new();
-        app.add_plugins((MinimalPlugins, AssetPlugin::default(), ImagePlugin::default(), DisconPlugin::default()));
-        let ask = |mut textures: TextureGenerator| {
-            let base = textures.generate(Recipe::new("brick"));
-            let maps = textures.derive_maps(&base, &MapRules::default());
-            [base, maps.normal, maps.occlusion_roughness_metallic, maps.height]
-        };
-        let images = app.world_mut().run_system_once(ask).expect("the plugin's resources exist");
-        for image in &images {
-            let image = app.world().resource::<Assets<Image>>().get(image).expect("it is there at once");
-            let ImageSampler::Descriptor(sampler) = &image.sampler else { panic!("{:?}", image.sampler) };
-            let repeat = ImageAddressMode::Repeat;
-            assert_eq!((sampler.address_mode_u, sampler.address_mode_v), (repeat, repeat), "seamless textures repeat");
-            let filters = [sampler.mag_filter, sampler.min_filter, sampler.mipmap_filter];
-            // Devices take anisotropy only where all three are linear.
-            assert_eq!(filters, [ImageFilterMode::Linear; 3]);
-            assert_eq!(sampler.anisotropy_clamp, 16);
-            assert_eq!(image.texture_descriptor.mip_level_count, 9);
-        }
-    }
-}

@@ -2,7 +2,7 @@
 
 use super::files::check_name;
 use super::state::{EditorState, Notice};
-use super::systems::{EditorPicture, EditorTextures};
+use super::systems::EditorTextures;
 use crate::export::{FileFormat, Picture, write_set};
 use crate::request::{TextureGenerator, TextureState};
 use crate::sampling::{MapRules, Recipe};
@@ -40,8 +40,8 @@ pub fn start_export(
     commands: &mut Commands,
 ) {
     let checked = finished_picture(textures, generator).and_then(|picture| check_name(&name).map(|()| picture));
-    let EditorPicture { image, recipe } = match checked {
-        Ok(picture) => picture.clone(),
+    let (image, recipe) = match checked {
+        Ok(picture) => picture,
         Err(reason) => {
             state.notice = Some(Notice::Failed(reason));
             return;
@@ -52,15 +52,16 @@ pub fn start_export(
     commands.spawn((Readback::texture(image), export)).observe(take_pixels);
 }
 
-/// The picture, if it is as its recipe says. The panel cannot know: an action before this one may have asked for another.
-fn finished_picture<'a>(
-    textures: &'a EditorTextures,
+/// The picture and its recipe, if it is as that says. The panel cannot know: an action before this one may have asked for
+/// another.
+fn finished_picture(
+    textures: &EditorTextures,
     generator: &TextureGenerator,
-) -> Result<&'a EditorPicture, String> {
-    let picture = textures.picture.as_ref().ok_or("there is no picture to export yet")?;
-    match generator.progress(&picture.image) {
-        Some(TextureState::Ready(_)) => Ok(picture),
-        Some(TextureState::Failed(reason)) => Err(format!("there is no picture to export: {reason}")),
+) -> Result<(Handle<Image>, Recipe), String> {
+    let image = textures.picture.as_ref().ok_or("there is no picture to export yet")?;
+    match (generator.progress(image), generator.recipe(image)) {
+        (Some(TextureState::Ready(_)), Some(recipe)) => Ok((image.clone(), recipe.clone())),
+        (Some(TextureState::Failed(reason)), _) => Err(format!("there is no picture to export: {reason}")),
         _ => Err("the picture is not finished: export it when it is ready".into()),
     }
 }

@@ -70,19 +70,19 @@ pub fn row(ui: &mut egui::Ui, name: &str, hint: &str, widget: impl FnOnce(&mut e
 }
 
 fn seeds(ui: &mut egui::Ui, recipe: &mut Recipe) {
-    row(ui, "seed", "Seed of style, structure and detail", |ui| {
-        ui.vertical(|ui| seed(ui, "seed", &mut recipe.seed)).inner
-    });
+    row(ui, "seed", "Seed of style, structure and detail", |ui| seed(ui, "seed", &mut recipe.seed));
     row(ui, "detail seed", "Seed of the detail alone", |ui| {
-        optional(ui, &mut recipe.detail_seed, recipe.seed, |ui, value| {
-            ui.vertical(|ui| seed(ui, "detail seed", value)).inner
-        })
+        optional(ui, &mut recipe.detail_seed, recipe.seed, |ui, value| seed(ui, "detail seed", value))
     });
 }
 
 /// A whole number of 64 bits as text, and the numbers beside it: widgets for numbers hold 53 bits and would lose
 /// digits.
 pub fn seed(ui: &mut egui::Ui, label: &str, value: &mut u64) -> egui::Response {
+    ui.vertical(|ui| seed_lines(ui, label, value)).inner
+}
+
+fn seed_lines(ui: &mut egui::Ui, label: &str, value: &mut u64) -> egui::Response {
     let id = ui.make_persistent_id(label);
     // What is being typed is kept as long as it is no number; else the value may have changed by other means.
     let typed: Option<String> = ui.data(|data| data.get_temp(id));

@@ -37,7 +37,7 @@ pub fn build(app: &mut App) {
 /// The picture and the body that are looked at.
 fn looked_at<'a>(state: &EditorState, textures: &'a EditorTextures) -> Option<(&'a Handle<Image>, Body)> {
     match (state.view, &textures.picture) {
-        (EditorView::Lit(body), Some(picture)) => Some((&picture.image, body)),
+        (EditorView::Lit(body), Some(picture)) => Some((picture, body)),
         _ => None,
     }
 }

@@ -41,7 +41,7 @@ fn tools(ui: &mut egui::Ui, state: &mut EditorState) {
             state.recipe.tokens = None;
         }
         // As long as there is no model, every token may be one.
-        let last = state.tokens_and_styles().0.checked_sub(1).unwrap_or(u16::MAX);
+        let last = state.tokens().checked_sub(1).unwrap_or(u16::MAX);
         let label = ui.label("brush");
         let number = DragValue::new(&mut state.brush).range(0..=last).clamp_existing_to_range(false);
         ui.add(number).labelled_by(label.id);

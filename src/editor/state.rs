@@ -161,11 +161,10 @@ impl EditorState {
         self.model.as_ref().map_or(&[], |model| &model.discon.config.classes)
     }
 
-    /// Number of tokens, and rows of the style bank; 0 without a model.
-    pub fn tokens_and_styles(&self) -> (u16, u32) {
-        let config = self.model.as_ref().map(|model| &model.discon.config);
-        let tokens = config.map_or(0, |config| config.mask_token());
-        (u16::try_from(tokens).unwrap_or(u16::MAX), config.map_or(0, |config| config.styles as u32))
+    /// Number of tokens of the model; 0 without one.
+    pub fn tokens(&self) -> u16 {
+        let tokens = |model: &Arc<Model>| u16::try_from(model.discon.config.mask_token()).unwrap_or(u16::MAX);
+        self.model.as_ref().map_or(0, tokens)
     }
 
     /// Why the recipe cannot be generated.

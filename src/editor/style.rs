@@ -12,9 +12,7 @@ const COLUMNS: usize = 4;
 /// The fields about style and layout.
 pub fn style(ui: &mut egui::Ui, recipe: &mut Recipe, model: Option<&Model>) {
     row(ui, "style seed", "Seed of the style alone: with it, another seed is another layout of the same look", |ui| {
-        optional(ui, &mut recipe.style_seed, recipe.seed, |ui, value| {
-            ui.vertical(|ui| seed(ui, "style seed", value)).inner
-        })
+        optional(ui, &mut recipe.style_seed, recipe.seed, |ui, value| seed(ui, "style seed", value))
     });
     let rows = model.map_or(0, |model| model.discon.config.styles as u32);
     let had_style = recipe.style.is_some();

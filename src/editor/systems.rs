@@ -13,18 +13,11 @@ use std::path::{Path, PathBuf};
 #[derive(Resource, Debug, Default)]
 pub struct EditorTextures {
     /// The picture.
-    pub picture: Option<EditorPicture>,
+    pub picture: Option<Handle<Image>>,
     /// The thumbnails, in the order of [`EditorState::gallery`].
     pub gallery: Vec<Handle<Image>>,
     /// Whether the tokens of the picture are asked for.
     pub reading_tokens: bool,
-}
-
-/// The picture of the editor, and what it shows: the recipe that is edited may be another one already.
-#[derive(Clone, Debug)]
-pub struct EditorPicture {
-    pub image: Handle<Image>,
-    pub recipe: Recipe,
 }
 
 /// Folder of the app's assets, if it has any.
@@ -74,10 +67,10 @@ pub fn carry_out_actions(
             }
             EditorAction::ReadTokens => {
                 textures.reading_tokens = textures.picture.is_some();
-                textures.picture.iter().for_each(|picture| generator.read_tokens(&picture.image));
+                textures.picture.iter().for_each(|picture| generator.read_tokens(picture));
             }
             EditorAction::Cancel => {
-                for image in textures.picture.iter().map(|picture| &picture.image).chain(&textures.gallery) {
+                for image in textures.picture.iter().chain(&textures.gallery) {
                     if generator.progress(image).is_some_and(|state| !state.is_finished()) {
                         generator.cancel(image);
                     }
@@ -94,8 +87,7 @@ pub fn carry_out_actions(
 
 fn show_picture(recipe: Recipe, textures: &mut EditorTextures, generator: &mut TextureGenerator) {
     // Before the thumbnails: somebody waits for it.
-    let image = generator.request(GenerateTexture::new(recipe.clone()).with_priority(1.0));
-    textures.picture = Some(EditorPicture { image, recipe });
+    textures.picture = Some(generator.request(GenerateTexture::new(recipe).with_priority(1.0)));
     textures.reading_tokens = false;
 }
 
@@ -119,7 +111,7 @@ pub fn take_tokens(
     mut textures: ResMut<EditorTextures>,
 ) {
     for message in messages.read() {
-        let of_picture = textures.picture.as_ref().is_some_and(|picture| picture.image.id() == message.image);
+        let of_picture = textures.picture.as_ref().is_some_and(|picture| picture.id() == message.image);
         if textures.reading_tokens && of_picture {
             textures.reading_tokens = false;
             // The picture is the same.
@@ -141,7 +133,7 @@ pub fn follow_textures(
         image: Some(images.add_image(EguiTextureHandle::Weak(image.id()))),
         state: store.state(image).cloned(),
     };
-    state.picture = textures.picture.as_ref().map(|picture| show(&picture.image)).unwrap_or_default();
+    state.picture = textures.picture.as_ref().map(&mut show).unwrap_or_default();
     for (thumbnail, image) in state.gallery.iter_mut().zip(&textures.gallery) {
         thumbnail.texture = show(image);
     }

@@ -29,7 +29,7 @@ pub enum GenerationError {
     Model(String),
     /// The program has no renderer, so nothing can be generated on a GPU; and the processor is not used, see
     /// [`DisconSettings::processor_threads`](super::DisconSettings::processor_threads).
-    #[error("there is no renderer: textures are generated on the GPU (`RenderPlugin` is missing or has no backend)")]
+    #[error("there is no renderer (`RenderPlugin` is missing or has no backend)")]
     NoRenderer,
     /// Endless surfaces and Wang tiles are made on the GPU alone, and none can: the reason.
     #[error("textures with layers are made on the GPU alone, and it cannot be used: {0}")]

@@ -55,6 +55,11 @@ impl TextureGenerator<'_> {
         self.store.state(image)
     }
 
+    /// What a texture shows or will show; none for an image that does not come from the generator.
+    pub fn recipe(&self, image: impl Into<AssetId<Image>>) -> Option<&Recipe> {
+        self.store.recipe(image)
+    }
+
     /// Changes the priority of a texture that waits, for example by its distance to the camera. Anything but a number
     /// counts as 0.
     pub fn set_priority(&mut self, image: impl Into<AssetId<Image>>, priority: f32) {

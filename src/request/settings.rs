@@ -90,8 +90,8 @@ pub struct DisconSettings {
     /// buffers. The finished picture is the same. A request can decide for itself:
     /// [`TextureDetail`](super::TextureDetail). Default true.
     pub coarse_first: bool,
-    /// Stops all work on the GPU for textures until it is false again; nothing is lost, and textures from the disk
-    /// cache still appear. Default false.
+    /// Stops all work for textures, on the GPU or the processor, until it is false again; nothing is lost, and textures
+    /// from the disk cache still appear. Default false.
     pub paused: bool,
     /// Most unfinished textures; further requests fail with [`GenerationError::TooMany`](super::GenerationError).
     /// Images from recipe files are not refused, but count. Each takes the memory of its image. Default 1024.
@@ -103,7 +103,7 @@ pub struct DisconSettings {
     /// GPU by rounding, 2 of 255 at most in tests. Takes effect with the next texture. Default automatic.
     pub processor_threads: ProcessorThreads,
     /// Colour of a texture until it is ready, and of one that failed: red, green and blue as in a picture (sRGB).
-    /// Costs one upload per texture. Default `[128, 128, 128]`.
+    /// Costs a copy on the GPU per texture. Default `[128, 128, 128]`.
     pub neutral: [u8; 3],
 }
 

@@ -100,6 +100,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn textures_and_maps_repeat_with_all_levels_and_anisotropy() {
+        let kinds = [MapKind::Normal, MapKind::OcclusionRoughnessMetallic, MapKind::Height];
+        let maps = kinds.map(|kind| map_image((256, 256), kind));
+        for image in maps.into_iter().chain([target_image((256, 256))]) {
+            let ImageSampler::Descriptor(sampler) = &image.sampler else { panic!("{:?}", image.sampler) };
+            let repeat = ImageAddressMode::Repeat;
+            assert_eq!((sampler.address_mode_u, sampler.address_mode_v), (repeat, repeat), "seamless textures repeat");
+            let filters = [sampler.mag_filter, sampler.min_filter, sampler.mipmap_filter];
+            // Devices take anisotropy only where all three are linear.
+            assert_eq!(filters, [ImageFilterMode::Linear; 3]);
+            assert_eq!(sampler.anisotropy_clamp, 16);
+            assert_eq!(image.texture_descriptor.mip_level_count, 9);
+        }
+    }
+
+    #[test]
     fn targets_have_all_levels_and_a_legal_size() {
         for (asked, size, levels) in [
             ((256, 256), (256, 256), 9),
