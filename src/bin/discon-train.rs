@@ -52,6 +52,10 @@ struct Arguments {
     /// Textures of 8x8 tokens in a step of the generators, a multiple of 16; a card wants 512 or more.
     #[arg(long, default_value_t = SMALL_BATCH.0)]
     batch: usize,
+    /// How often each picture is encoded, with other shifts each time, every other time on its side; a card that sees every
+    /// picture thousands of times wants 4 or more. Each takes 1.1 GB of memory for a thousand pictures of 512 pixels.
+    #[arg(long, default_value_t = 1)]
+    copies: usize,
     /// Start of all random streams.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -116,6 +120,9 @@ impl Arguments {
         if self.batch == 0 || !self.batch.is_multiple_of(SMALL_BATCH.0) {
             return Err(format!("`--batch` is {}, expected a multiple of {}", self.batch, SMALL_BATCH.0));
         }
+        if self.copies == 0 {
+            return Err("`--copies` is 0, expected 1 or more".into());
+        }
         let mut config = self.config()?;
         config.styles = 0;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -132,6 +139,7 @@ impl Arguments {
             seed: self.seed,
             device: self.device,
             batch: self.batch,
+            copies: self.copies,
             rate: self.rate,
             texture_loss: TextureLossOptions {
                 share: self.texture_share,

@@ -8,6 +8,7 @@ use super::kmeans::neighbours;
 use super::latents::Latents;
 use super::learner::Learner;
 use super::local_start::start_local_branch;
+use super::options::RATE;
 use super::pace::Pace;
 use super::params::{AdamW, ParamSet, learning_rate};
 use super::rng::Rng;
@@ -32,8 +33,8 @@ pub const ALL_UNKNOWN: f32 = 0.5;
 const NEAR: usize = 4;
 /// Batches of a validation.
 const CHECK_BATCHES: u64 = 8;
-/// Embeddings of the tokens, and the factor on their learning rate when a trained model goes on: that is done at a low rate,
-/// and codes that are new to the model would hardly move.
+/// Embeddings of the tokens. When a trained model goes on at a low rate, codes that are new to it would hardly move: the
+/// table then learns at up to so many times that rate, but not above that of a new model.
 const TOKEN_TABLE: &str = "mar.tokens";
 const TABLE_RATE: f32 = 8.0;
 /// Seconds between grids of generated textures.
@@ -228,7 +229,7 @@ impl Stage for Continuous {
             }
         } else {
             let tables = set.parameters.iter_mut().filter(|parameter| parameter.name == TOKEN_TABLE);
-            tables.for_each(|table| table.rate = TABLE_RATE);
+            tables.for_each(|table| table.rate = (RATE / session.options.rate).clamp(1.0, TABLE_RATE));
         }
         let threads = session.options.device.threads_ahead(session.options.threads);
         let inputs = |step: u64, share: usize| {

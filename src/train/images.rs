@@ -3,7 +3,7 @@
 use super::TrainError;
 use crate::model::TOKEN_PIXELS;
 use image::imageops::{FilterType, resize};
-use image::{RgbImage, imageops};
+use image::{ImageReader, RgbImage, imageops};
 use std::path::Path;
 
 /// Pictures with a darker mean than this are brightened: dark game textures carry baked light, and
@@ -83,18 +83,21 @@ pub struct Flip {
     pub horizontal: bool,
     /// Top and bottom exchanged.
     pub vertical: bool,
+    /// Rows and columns exchanged, before the others: all eight are the symmetries of a square.
+    pub transposed: bool,
 }
 
 impl Flip {
-    /// All four.
+    /// The four that keep rows level.
     pub const ALL: [Self; 4] = [
-        Self { horizontal: false, vertical: false },
-        Self { horizontal: true, vertical: false },
-        Self { horizontal: false, vertical: true },
-        Self { horizontal: true, vertical: true },
+        Self { horizontal: false, vertical: false, transposed: false },
+        Self { horizontal: true, vertical: false, transposed: false },
+        Self { horizontal: false, vertical: true, transposed: false },
+        Self { horizontal: true, vertical: true, transposed: false },
     ];
 
     fn source(self, y: usize, x: usize, side: usize) -> (usize, usize) {
+        let (y, x) = if self.transposed { (x, y) } else { (y, x) };
         let along = |flip: bool, at: usize| if flip { side - 1 - at } else { at };
         (along(self.vertical, y), along(self.horizontal, x))
     }
@@ -116,9 +119,11 @@ pub struct Prepared {
 /// # Errors
 /// A file that is not a picture, or too small to be one.
 pub fn prepare(path: &Path, may_wrap: bool) -> Result<Prepared, TrainError> {
-    let picture =
-        image::open(path).map_err(|error| TrainError::Picture { path: path.into(), message: error.to_string() })?;
-    let mut picture = picture.to_rgb8();
+    let failed = |message: String| TrainError::Picture { path: path.into(), message };
+    // By what a file holds: textures are often renamed.
+    let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format);
+    let picture = reader.map_err(|error| failed(error.to_string()))?.decode();
+    let mut picture = picture.map_err(|error| failed(error.to_string()))?.to_rgb8();
     let (width, height) = picture.dimensions();
     let side = width.min(height);
     if side < 32 {

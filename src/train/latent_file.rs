@@ -30,7 +30,6 @@ pub fn save(session: &Session, latents: &Latents) -> Result<(), TrainError> {
         ("relative".into(), Dtype::F16, vec![relative.len() / width, width], bytemuck::cast_slice(&relative)),
         ("tokens".into(), Dtype::U32, vec![latents.tokens.len()], bytemuck::cast_slice(&latents.tokens)),
         ("styles".into(), Dtype::F32, vec![latents.grids.len(), 2 * width], bytemuck::cast_slice(&styles)),
-        ("visibility".into(), Dtype::F32, vec![width], bytemuck::cast_slice(&latents.visibility)),
         ("seconds".into(), Dtype::F32, vec![1], bytemuck::cast_slice(&timing)),
     ];
     for id in own_parameters(session) {
@@ -87,7 +86,6 @@ pub fn load(session: &mut Session, latents: &mut Latents) -> Result<bool, TrainE
     };
     latents.relative = floats("relative", rows * width)?;
     latents.tokens = floats("tokens", rows)?.into_iter().map(f32::to_bits).collect();
-    latents.visibility = floats("visibility", width)?;
     latents.seconds = f64::from(floats("seconds", 1)?[0]);
     let styles = floats("styles", latents.grids.len() * 2 * width)?;
     for (grid, style) in latents.grids.iter_mut().zip(styles.chunks_exact(2 * width)) {

@@ -5,8 +5,11 @@ use super::bank::{declare_bank, fill_layouts, fill_styles};
 use super::batches::SMALL_BATCH;
 use super::codebook::{build_codebook, token_quality};
 use super::dataset::Dataset;
+#[cfg(feature = "train-torch")]
+use super::device::TrainingDevice;
 use super::images::{Flip, Version};
 use super::latent_file::{load, save};
+use super::learner::Learner;
 use super::ops::TrainOps;
 use super::rng::Rng;
 use super::run::Session;
@@ -43,6 +46,8 @@ pub struct TokenGrid {
     pub version: usize,
     /// How that is mirrored.
     pub flip: Flip,
+    /// Corner in pixels of the part of it that is shown; see [`window`].
+    corner: (usize, usize),
     /// Positions along a side.
     pub side: usize,
     /// True if it may be continued as a torus.
@@ -73,8 +78,6 @@ pub struct Latents {
     pub relative: Vec<f32>,
     /// Token of every row.
     pub tokens: Vec<u32>,
-    /// Visibility of each channel: rms pixel change for one average deviation.
-    pub visibility: Vec<f32>,
     /// Seconds that the stage took.
     pub seconds: f64,
 }
@@ -92,8 +95,7 @@ pub fn prepare(session: &mut Session) -> Result<Latents, TrainError> {
         return Ok(latents);
     }
     eprintln!("codebook: latents of {} token grids", latents.grids.len());
-    encode(session, &mut latents);
-    latents.visibility = visibility(session, &latents);
+    encode(session, &mut latents)?;
     rescale(session, &mut latents);
     fill_styles(session, &latents);
     let perplexity = build_codebook(session, &mut latents);
@@ -122,16 +124,20 @@ fn plan(session: &Session) -> Vec<TokenGrid> {
         for (number, version) in versions() {
             let gives_row = Some(version.side) == usual || (is_small && Some(version.side) > usual);
             let weight = (gives_row && !texture.validation).then(|| bank_weight(shares[number], texture.sharp));
-            for flip in Flip::ALL {
-                let side = window(version, flip, index).1 / TOKEN_PIXELS;
+            for (copy, flip) in (0..session.options.copies).flat_map(|copy| Flip::ALL.map(|flip| (copy, flip))) {
+                // Every other copy lies on its side.
+                let flip = Flip { transposed: copy % 2 == 1, ..flip };
+                let (corner, side) = window(version, flip, copy, index);
+                let side = side / TOKEN_PIXELS;
                 grids.push(TokenGrid {
                     texture: index,
                     version: number,
                     flip,
+                    corner,
                     side,
                     wraps: version.wraps,
                     first,
-                    bank_weight: weight.filter(|_| flip == Flip::default()),
+                    bank_weight: weight.filter(|_| copy == 0 && flip == Flip::default()),
                     ..TokenGrid::default()
                 });
                 first += side * side;
@@ -150,54 +156,61 @@ fn bank_weight(coarse_share: f32, sharp: bool) -> f32 {
 ///
 /// Each has its own shift below the size of a token, so that no place in a token is special. A picture that does not
 /// tile loses a row and a column of tokens by that, and stays as it is where it has but eight.
-fn window(version: &Version, flip: Flip, texture: usize) -> ((usize, usize), usize) {
+fn window(version: &Version, flip: Flip, copy: usize, texture: usize) -> ((usize, usize), usize) {
     let smallest = SMALL_BATCH.1 * TOKEN_PIXELS;
-    if flip == Flip::default() || (!version.wraps && version.side <= smallest) {
+    if (copy == 0 && flip == Flip::default()) || (!version.wraps && version.side <= smallest) {
         return ((0, 0), version.side);
     }
     let flips = [flip.horizontal, flip.vertical].map(u64::from);
-    let mut rng = Rng::new(&[0x9ba5, texture as u64, version.side as u64, flips[0], flips[1]]);
+    let labels = [0x9ba5, texture as u64, version.side as u64, flips[0], flips[1], copy as u64];
+    let mut rng = Rng::new(&labels[..if copy == 0 { 5 } else { 6 }]);
     let corner = (rng.below(TOKEN_PIXELS), rng.below(TOKEN_PIXELS));
     (corner, if version.wraps { version.side } else { version.side - TOKEN_PIXELS })
 }
 
-fn encode(session: &Session, latents: &mut Latents) {
-    // Four flips of each version follow each other; all their pixels come from the data set.
-    let jobs: Vec<(usize, usize, Flip)> = session
-        .data
-        .textures
-        .iter()
-        .enumerate()
-        .flat_map(|(index, texture)| {
-            (0..texture.versions.len()).flat_map(move |version| Flip::ALL.map(|flip| (index, version, flip)))
-        })
-        .collect();
+/// Encodes every grid where the session trains: on a card that is done within seconds.
+fn encode(session: &Session, latents: &mut Latents) -> Result<(), TrainError> {
+    #[cfg(feature = "train-torch")]
+    if session.options.device == TrainingDevice::Cuda {
+        let card = super::torch::card()?;
+        encode_with(session, latents, || {
+            let mut ops = super::torch::TorchOps::exact(card, session.table.len());
+            session.set_tokenizer(&mut ops);
+            ops
+        });
+        return Ok(());
+    }
+    encode_with(session, latents, || session.inference());
+    Ok(())
+}
+
+fn encode_with<L: Learner>(session: &Session, latents: &mut Latents, start: impl Fn() -> L + Sync) {
     let width = session.model.config.tokenizer.latent_width;
     let grids = &latents.grids;
-    let encoded = session.workers.map_with(
-        jobs.len(),
-        || session.inference(),
-        |ops, job| {
-            let (texture, version, flip) = jobs[job];
-            let version = &session.data.textures[texture].versions[version];
-            let wrap = if version.wraps { Wrap::BOTH } else { Wrap::NONE };
-            let (corner, side) = window(version, flip, texture);
-            let grid = Grid { items: 1, height: side, width: side, wrap };
-            let pixels = ops.constant(&version.crop(corner, side, flip), [grid.rows(), 3]);
-            let absolute = values(session.model.encoder.forward(ops, &pixels, grid));
-            let style = style_of(&absolute, &vec![1.0; width]);
-            let own = session.data.textures[texture].own(version);
-            let bank_style = own.filter(|_| grids[job].in_bank()).map(|version| {
-                let grid = Grid { items: 1, height: version.side, width: version.side, wrap: Wrap::NONE };
-                let pixels = version.crop((0, 0), version.side, Flip::default());
-                let pixels = ops.constant(&pixels, [grid.rows(), 3]);
-                style_of(&values(session.model.encoder.forward(ops, &pixels, grid)), &vec![1.0; width])
-            });
-            let mut relative = normalise(&absolute, &style);
-            relative.iter_mut().for_each(|value| *value = value.clamp(-LIMIT, LIMIT));
-            (style, bank_style, relative)
-        },
-    );
+    let read = |ops: &mut L, pixels: &[f32], side: usize, wrap: Wrap| {
+        ops.reset();
+        let grid = Grid { items: 1, height: side, width: side, wrap };
+        let pixels = ops.constant(pixels, [grid.rows(), 3]);
+        let absolute = session.model.encoder.forward(ops, &pixels, grid);
+        ops.read(&absolute)
+    };
+    let encoded = session.workers.map_with(grids.len(), start, |ops, index| {
+        let grid = &grids[index];
+        let texture = &session.data.textures[grid.texture];
+        let version = &texture.versions[grid.version];
+        let side = grid.side * TOKEN_PIXELS;
+        let wrap = if version.wraps { Wrap::BOTH } else { Wrap::NONE };
+        let absolute = read(ops, &version.crop(grid.corner, side, grid.flip), side, wrap);
+        let style = style_of(&absolute, &vec![1.0; width]);
+        let own = texture.own(version).filter(|_| grid.in_bank());
+        let bank_style = own.map(|own| {
+            let absolute = read(ops, &own.crop((0, 0), own.side, Flip::default()), own.side, Wrap::NONE);
+            style_of(&absolute, &vec![1.0; width])
+        });
+        let mut relative = normalise(&absolute, &style);
+        relative.iter_mut().for_each(|value| *value = value.clamp(-LIMIT, LIMIT));
+        (style, bank_style, relative)
+    });
     for (grid, (style, bank_style, relative)) in latents.grids.iter_mut().zip(encoded) {
         (grid.style, grid.bank_style) = (style, bank_style);
         latents.relative.extend(relative);
@@ -206,11 +219,14 @@ fn encode(session: &Session, latents: &mut Latents) {
 
 /// Gives relative latents the deviation of their channel's visibility.
 fn rescale(session: &mut Session, latents: &mut Latents) {
-    let mean = latents.visibility.iter().sum::<f32>() / latents.visibility.len() as f32;
     let scale: Vec<f32> = match session.options.start {
         // Weights that exist mean the scale that they were trained with.
         Some(_) => session.weights.get(session.model.styles.scale).to_vec(),
-        None => latents.visibility.iter().map(|value| (value / mean.max(1e-9)).max(MIN_SCALE)).collect(),
+        None => {
+            let visibility = visibility(session, latents);
+            let mean = visibility.iter().sum::<f32>() / visibility.len() as f32;
+            visibility.iter().map(|value| (value / mean.max(1e-9)).max(MIN_SCALE)).collect()
+        }
     };
     for row in latents.relative.chunks_exact_mut(scale.len()) {
         row.iter_mut().zip(&scale).for_each(|(value, scale)| *value *= scale);
@@ -223,7 +239,7 @@ fn rescale(session: &mut Session, latents: &mut Latents) {
     *session.weights.get_mut(session.model.styles.scale) = scale;
 }
 
-/// Pixel change per unit of every channel, times the channel's average deviation inside a picture.
+/// Visibility of every channel: rms pixel change per unit, times the channel's average deviation inside a picture.
 fn visibility(session: &Session, latents: &Latents) -> Vec<f32> {
     const STEP: f32 = 0.5;
     let width = session.model.config.tokenizer.latent_width;
@@ -265,8 +281,7 @@ pub fn decode(session: &Session, ops: &mut TrainOps, relative: &[f32], style: &[
 /// Pixels `-1..1` of a square of a grid's picture, `corner` and `side` in pixels; it may cross borders that wrap.
 pub fn pixels_of(data: &Dataset, grid: &TokenGrid, corner: (usize, usize), side: usize) -> Vec<f32> {
     let version = &data.textures[grid.texture].versions[grid.version];
-    let (start, whole) = window(version, grid.flip, grid.texture);
-    version.part(start, whole, grid.flip, corner, side)
+    version.part(grid.corner, grid.side * TOKEN_PIXELS, grid.flip, corner, side)
 }
 
 impl Latents {

@@ -48,6 +48,9 @@ pub struct Options {
     /// Textures of 8x8 tokens in a step of the generators; every sixth step has a quarter as many of 16x16. A multiple
     /// of [`SMALL_BATCH`]'s.
     pub batch: usize,
+    /// How often each picture is encoded, each time with four mirror images that are shifted by less than a token, and every
+    /// other time on its side. A card learns from few pictures by heart.
+    pub copies: usize,
     /// Counts every step as this many seconds, so that runs can be compared exactly.
     pub seconds_per_step: Option<f64>,
     /// Ends the run after this many steps of a stage, as if it were killed at a checkpoint.
@@ -84,6 +87,7 @@ impl Options {
             threads,
             device: TrainingDevice::Cpu,
             batch: SMALL_BATCH.0,
+            copies: 1,
             seconds_per_step: None,
             stop_after: None,
             corruption: Corruption::default(),

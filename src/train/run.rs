@@ -4,6 +4,7 @@ use super::continuous::Continuous;
 use super::dataset::Dataset;
 use super::decoder::{self, Decoder};
 use super::files::{create_folder, lock_folder, write_atomically};
+use super::learner::Learner;
 use super::metrics::{Metrics, progress_bar};
 use super::ops::TrainOps;
 pub use super::options::{DECODER_SHARE, Options, PRIOR_SHARE, RATE};
@@ -113,10 +114,15 @@ impl Session {
     /// An executor without gradients that holds encoder and decoder as exported.
     pub fn inference(&self) -> TrainOps {
         let mut ops = TrainOps::new(self.device.clone(), self.table.len());
+        self.set_tokenizer(&mut ops);
+        ops
+    }
+
+    /// Hands encoder and decoder as exported to an executor.
+    pub fn set_tokenizer(&self, ops: &mut impl Learner) {
         for (id, spec) in self.table.iter().filter(|(_, spec)| spec.name.starts_with("tokenizer.")) {
             ops.set(id, self.weights.get(id), spec.shape, false);
         }
-        ops
     }
 
     /// Writes the model as it is now.

@@ -4,6 +4,7 @@
 use super::ops::TrainOps;
 use super::params::ParamSet;
 use burn::tensor::Tensor;
+use rayon::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Threads that compute side by side, each with burn's inner parallelism switched off.
@@ -116,12 +117,12 @@ pub fn mean_gradients(mut parts: Vec<Vec<Vec<f32>>>) -> Vec<Vec<f32>> {
 pub fn mean_into_first(parts: &mut [Vec<Vec<f32>>]) {
     let scale = 1.0 / parts.len().max(1) as f32;
     let Some((sum, others)) = parts.split_first_mut() else { return };
-    for (index, sum) in sum.iter_mut().enumerate() {
+    sum.par_iter_mut().enumerate().for_each(|(index, sum)| {
         for part in &*others {
             sum.iter_mut().zip(&part[index]).for_each(|(sum, value)| *sum += value);
         }
         sum.iter_mut().for_each(|value| *value *= scale);
-    }
+    });
 }
 
 #[cfg(test)]

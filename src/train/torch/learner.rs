@@ -4,14 +4,30 @@ use super::{TorchOps, TorchTensor, indices};
 use crate::model::{Codes, Ops, ParamId};
 use crate::train::learner::Learner;
 use crate::train::params::ParamSet;
-use tch::{Kind, Reduction, Tensor};
+use tch::{Device, Kind, Reduction, Tensor};
 
 /// Numbers of a tensor, row-major.
 fn numbers(x: &Tensor) -> Vec<f32> {
-    let x = x.detach().to_kind(Kind::Float).to_device(tch::Device::Cpu).contiguous();
+    let x = x.detach().to_kind(Kind::Float).to_device(Device::Cpu).contiguous();
     let mut values = vec![0.0; x.numel()];
     x.copy_data(&mut values, x.numel());
     values
+}
+
+impl TorchOps {
+    /// A vector in the processor's memory, which lasts until the next one is fetched: pages that stay where they are, since a
+    /// card writes to others at a tenth of the speed.
+    fn fetched(&mut self, flat: &Tensor) -> Tensor {
+        let count = flat.size()[0];
+        let fits = self.fetched.as_ref().is_some_and(|kept| kept.size()[0] >= count);
+        if !fits {
+            let kept = Tensor::empty([count], (Kind::Float, Device::Cpu));
+            self.fetched = Some(if self.device.is_cuda() { kept.pin_memory(self.device) } else { kept });
+        }
+        let mut part = self.fetched.as_ref().map_or_else(Tensor::new, |kept| kept.narrow(0, 0, count));
+        part.copy_(&flat.to_kind(Kind::Float));
+        part
+    }
 }
 
 impl Learner for TorchOps {
@@ -79,17 +95,19 @@ impl Learner for TorchOps {
     fn gradients(&mut self, set: &ParamSet, loss: &TorchTensor, into: &mut Vec<Vec<f32>>) {
         loss.0.backward();
         let found: Vec<Tensor> = set.parameters.iter().map(|parameter| self.value_of(parameter.id).grad()).collect();
-        // One copy for all: each would wait for the device.
+        // One copy for all, since each would wait for the device.
         let defined = found.iter().filter(|gradient| gradient.defined());
         let flat: Vec<Tensor> = defined.map(|gradient| gradient.reshape([-1])).collect();
-        let all = if flat.is_empty() { Vec::new() } else { numbers(&Tensor::cat(&flat, 0)) };
-        let mut rest = all.as_slice();
+        let all = (!flat.is_empty()).then(|| self.fetched(&Tensor::cat(&flat, 0)));
+        let mut at = 0;
         into.resize_with(found.len(), Vec::new);
         for (gradient, into) in found.iter().zip(into) {
-            let (own, after) = rest.split_at(if gradient.defined() { gradient.numel() } else { 0 });
-            into.clear();
-            into.extend_from_slice(own);
-            rest = after;
+            let count = if gradient.defined() { gradient.numel() } else { 0 };
+            into.resize(count, 0.0);
+            if let Some(all) = all.as_ref().filter(|_| count > 0) {
+                all.narrow(0, at as i64, count as i64).copy_data(into, count);
+            }
+            at += count;
         }
         // libtorch adds the next loss's gradients to what it finds.
         for parameter in &set.parameters {

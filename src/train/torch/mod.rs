@@ -40,6 +40,8 @@ pub struct TorchOps {
     /// Equal columns of modulations, by the address and the width of the whole: cut once, since walking each cut back
     /// on its own would fill the whole with zeros every time.
     parts: HashMap<(usize, usize), Vec<Tensor>>,
+    /// Where gradients are copied to; see [`Self::fetched`].
+    fetched: Option<Tensor>,
 }
 
 /// The first NVIDIA card.
@@ -63,7 +65,12 @@ impl TorchOps {
     pub fn new(device: Device, count: usize) -> Self {
         let factors = if device.is_cuda() { Kind::BFloat16 } else { Kind::Float };
         let parameters = (0..count).map(|_| None).collect();
-        Self { device, factors, parameters, layouts: HashMap::new(), parts: HashMap::new() }
+        Self { device, factors, parameters, layouts: HashMap::new(), parts: HashMap::new(), fetched: None }
+    }
+
+    /// An executor whose products are f32 on a card too, for what is computed once.
+    pub fn exact(device: Device, count: usize) -> Self {
+        Self { factors: Kind::Float, ..Self::new(device, count) }
     }
 
     /// A parameter's tensor.
