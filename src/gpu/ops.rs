@@ -110,7 +110,7 @@ impl Ops for Recorder<'_> {
         };
         let work = Work {
             workgroups: words([columns * lines, heads, segments * grid.items]),
-            flops: 4 * grid.items * pairs_in_sight(layout) * channels,
+            flops: 4 * grid.items * layout.visible_pairs() * channels,
             values: query_key_value.count() + y.count(),
         };
         let buffers = [query_key_value.buffer, BufferRef::Weight(bias), y.buffer];
@@ -239,19 +239,6 @@ impl Recorder<'_> {
         self.dispatch(product.kernel, &buffers, &params, work);
         y
     }
-}
-
-/// Pairs of a query and a key in sight, over one sequence.
-fn pairs_in_sight(layout: &AttentionLayout) -> usize {
-    let along = |length: usize, wraps: bool| -> usize {
-        let reach = layout.window;
-        if wraps {
-            return length * length.min(2 * reach + 1);
-        }
-        (0..length).map(|at| at.min(reach) + (length - 1 - at).min(reach) + 1).sum()
-    };
-    let grid = layout.grid;
-    layout.segments * layout.segments * along(grid.height, grid.wrap.y) * along(grid.width, grid.wrap.x)
 }
 
 /// Sizes as words of a uniform; all are far below 2^32, since textures and widths are bounded.

@@ -112,6 +112,19 @@ impl AttentionLayout {
         self.segments * self.grid.positions()
     }
 
+    /// Pairs of one query and one key in sight, over one sequence.
+    pub fn visible_pairs(&self) -> usize {
+        let along = |length: usize, wraps: bool| -> usize {
+            let reach = self.window;
+            if wraps {
+                return length * length.min(2 * reach + 1);
+            }
+            (0..length).map(|at| at.min(reach) + (length - 1 - at).min(reach) + 1).sum()
+        };
+        let grid = self.grid;
+        self.segments * self.segments * along(grid.height, grid.wrap.y) * along(grid.width, grid.wrap.x)
+    }
+
     /// Column of the bias table for a query and a key position of one grid, or `None` if the key is out of sight.
     pub fn bias_column(&self, query: usize, key: usize) -> Option<usize> {
         let (width, height) = (self.grid.width, self.grid.height);

@@ -63,23 +63,6 @@ fn size(shape: &[usize; 2]) -> usize {
     shape[0] * shape[1]
 }
 
-/// Pairs of one query and one key in sight, over one sequence.
-fn visible_pairs(layout: &AttentionLayout) -> usize {
-    let along = |length: usize, wraps: bool| -> usize {
-        (0..length)
-            .map(|at| {
-                if wraps {
-                    length.min(2 * layout.window + 1)
-                } else {
-                    at.min(layout.window) + (length - 1 - at).min(layout.window) + 1
-                }
-            })
-            .sum()
-    };
-    let grid = layout.grid;
-    layout.segments * layout.segments * along(grid.height, grid.wrap.y) * along(grid.width, grid.wrap.x)
-}
-
 impl Ops for CountOps<'_> {
     type Tensor = [usize; 2];
     type Indices = usize;
@@ -124,7 +107,7 @@ impl Ops for CountOps<'_> {
     fn attention(&mut self, query_key_value: &[usize; 2], _: ParamId, layout: &AttentionLayout) -> [usize; 2] {
         let width = query_key_value[1] / 3;
         // Two products (scores, values) of one row with one row for each pair, over all heads together.
-        let flops = 4 * layout.grid.items * visible_pairs(layout) * width;
+        let flops = 4 * layout.grid.items * layout.visible_pairs() * width;
         self.record(flops, size(query_key_value), [query_key_value[0], width])
     }
 
