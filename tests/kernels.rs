@@ -2,6 +2,9 @@
 #![cfg(feature = "gpu")]
 
 mod common;
+/// Cases of `linear` and `conv3x3` with what ends them.
+#[path = "kernel_cases/ends.rs"]
+mod ends;
 /// Cases of `derive_normal`, `derive_orm`, `derive_height` and `downsample_map`.
 #[path = "kernel_cases/maps.rs"]
 mod maps;

@@ -116,8 +116,8 @@ macro_rules! kernels {
 }
 
 kernels! {
-    Linear: "linear", "linear_tiled", [Read, Read, Read, Read, Write], [Product];
-    Conv3x3: "conv3x3", "conv3x3_tiled", [Read, Read, Read, Read, Write], [Border, Product];
+    Linear: "linear", "linear_tiled", [Read, Read, Read, Read, Read, Write], [Product];
+    Conv3x3: "conv3x3", "conv3x3_tiled", [Read, Read, Read, Read, Read, Write], [Border, Product];
     RmsNorm: "rms_norm", "rms_norm", [Read, Read, Write], [Index, Reduce];
     ModulatedNorm: "modulated_norm", "modulated_norm", [Read, Read, Write], [Index, Reduce];
     GatedAdd: "gated_add", "gated_add", [Read, Read, Read, Write], [Index];
@@ -153,24 +153,27 @@ pub struct KernelKey {
     pub kernel: Kernel,
     /// Columns of one head for [`Kernel::Attention`], else 0.
     pub head_width: usize,
+    /// Whether a product moves its result between space and depth; one that does not is spared the divisions.
+    pub moves: bool,
 }
 
 impl From<Kernel> for KernelKey {
     fn from(kernel: Kernel) -> Self {
-        Self { kernel, head_width: 0 }
+        Self { kernel, head_width: 0, moves: false }
     }
 }
 
 impl KernelKey {
     /// Attention for heads of `head_width` columns, a multiple of 8 up to 64.
     pub fn attention(head_width: usize) -> Self {
-        Self { kernel: Kernel::Attention, head_width }
+        Self { head_width, ..Kernel::Attention.into() }
     }
 
     /// Every key that a model with attention heads of these widths can record.
     pub fn all(head_widths: &[usize]) -> Vec<Self> {
         let mut keys: Vec<Self> =
             Kernel::ALL.iter().filter(|kernel| **kernel != Kernel::Attention).map(|kernel| (*kernel).into()).collect();
+        keys.extend([Kernel::Linear, Kernel::Conv3x3].map(|kernel| Self { moves: true, ..kernel.into() }));
         keys.extend(head_widths.iter().map(|width| Self::attention(*width)));
         keys.sort_unstable();
         keys.dedup();
@@ -237,6 +240,8 @@ fn constants(key: KernelKey, variant: KernelVariant) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "const {name}: u32 = {value}u;");
     }
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "const MOVES: bool = {};", key.moves);
     for (name, value) in [
         ("EPSILON", EPSILON),
         ("LATENT_LIMIT", LATENT_LIMIT),

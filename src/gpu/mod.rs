@@ -4,7 +4,7 @@
 //!
 //! 1. [`Pipelines::compile`] and [`GpuWeights::upload`], once per model and device.
 //! 2. [`Recording::new`] runs the loop of `sampling` on a [`Recorder`], which notes one [`Dispatch`] per
-//!    operation. A recording needs no device, and all textures of one [`PlanShape`] share it. The shape of a
+//!    operation; what can end a product is joined to it. A recording needs no device, and all textures of one [`PlanShape`] share it. The shape of a
 //!    batch ([`Plan::batch`](crate::sampling::Plan::batch)) records as many dispatches, on more rows.
 //! 3. [`JobSlot::new`] makes the buffers and bind groups of one running texture.
 //! 4. [`JobSlot::start`] uploads the inputs of a texture; [`JobSlot::encode`] writes any range of dispatches into a
@@ -22,6 +22,7 @@ mod arranged;
 mod binder;
 mod buffers;
 mod error;
+mod fuse;
 mod headless;
 mod image_target;
 mod job;
@@ -31,6 +32,7 @@ mod maps;
 mod ops;
 mod pages;
 mod pipelines;
+mod product;
 mod reading;
 mod recorder;
 mod recording;

@@ -1,6 +1,7 @@
 //! [`Ops`] by recording: each method is one dispatch. Orders of parameters and buffers follow the shader of the same name.
 
 use super::kernel::{BLOCK_COLUMNS, Kernel, KernelKey, KernelVariant, LANE_QUERIES, LANE_ROWS, QUERY_BLOCK, TILE};
+use super::product::Product;
 use super::recorder::{Recorder, Work};
 use super::recording::{BufferRef, GpuIndices, GpuTensor, StateBuffer};
 use crate::model::layers::{Conv, Linear, Norm};
@@ -183,60 +184,6 @@ impl Ops for Recorder<'_> {
         let params = words([y.count(), width, x.shape[1], x.shape[0] / style.shape[0]]);
         let buffers = [x.buffer, style.buffer, y.buffer];
         self.dispatch(Kernel::Denormalise, &buffers, &params, Work::threads(y.count(), 3));
-        y
-    }
-}
-
-/// What `linear` and `conv3x3` differ in.
-struct Product {
-    kernel: Kernel,
-    inputs: usize,
-    grid: Option<Grid>,
-    workgroups: [usize; 2],
-}
-
-impl Recorder<'_> {
-    fn product(
-        &mut self,
-        product: Product,
-        x: &GpuTensor,
-        linear: &Linear,
-        activation: Activation,
-        residual: Option<&GpuTensor>,
-    ) -> GpuTensor {
-        let rows = x.shape[0];
-        let y = self.output(rows, linear.outputs);
-        let (height, width, wrap_y, wrap_x) = match product.grid {
-            Some(grid) => (grid.height, grid.width, grid.wrap.y, grid.wrap.x),
-            None => (0, 0, false, false),
-        };
-        let params = words([
-            rows,
-            product.inputs,
-            linear.inputs.next_multiple_of(8),
-            linear.outputs,
-            (activation == Activation::Silu).into(),
-            linear.bias.is_some().into(),
-            residual.is_some().into(),
-            height,
-            width,
-            wrap_y.into(),
-            wrap_x.into(),
-        ]);
-        let buffers = [
-            x.buffer,
-            BufferRef::Weight(linear.weight),
-            linear.bias.map_or(BufferRef::Unused, BufferRef::Weight),
-            residual.map_or(BufferRef::Unused, |residual| residual.buffer),
-            y.buffer,
-        ];
-        let [columns, lines] = product.workgroups;
-        let work = Work {
-            workgroups: words([columns, lines, 1]),
-            flops: 2 * rows * linear.inputs * linear.outputs,
-            values: x.count() + y.count() + residual.map_or(0, GpuTensor::count),
-        };
-        self.dispatch(product.kernel, &buffers, &params, work);
         y
     }
 }

@@ -1,6 +1,7 @@
 //! The executor that notes dispatches instead of running them.
 
 use super::buffers::ItemWords;
+use super::fuse::fuse;
 use super::kernel::{KernelKey, KernelVariant, THREADS};
 use super::recording::{BufferRef, Dispatch, Draft, GpuIndices, GpuTensor, PARAM_WORDS, Recording, StateBuffer, Tap};
 use crate::model::{Activation, Grid, Model, ParamId};
@@ -95,8 +96,9 @@ impl<'a> Recorder<'a> {
         self.step_start = end;
     }
 
-    /// Gives every value a place.
-    pub fn finish(self) -> Recording {
+    /// Joins what can be joined, and gives every value a place.
+    pub fn finish(mut self) -> Recording {
+        fuse(&mut self.draft);
         self.draft.place()
     }
 

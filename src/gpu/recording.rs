@@ -228,6 +228,11 @@ pub(super) struct Draft {
 }
 
 impl Draft {
+    /// What is read after the last dispatch.
+    pub fn kept(&self) -> impl Iterator<Item = GpuTensor> + '_ {
+        self.taps.iter().map(|tap| tap.tensor).chain(self.picture.map(|(pixels, _)| pixels))
+    }
+
     pub fn place(self) -> Recording {
         let mut lifetimes: Vec<Lifetime> =
             self.values.iter().map(|bytes| Lifetime { bytes: *bytes, first: 0, last: 0 }).collect();
@@ -242,14 +247,18 @@ impl Draft {
                 }
             }
         }
-        // What is read after the last dispatch must survive it.
-        let kept = self.taps.iter().map(|tap| tap.tensor).chain(self.picture.map(|(pixels, _)| pixels));
-        for tensor in kept {
+        for tensor in self.kept() {
             if let BufferRef::Value(value) = tensor.buffer {
                 lifetimes[value].last = self.dispatches.len();
             }
         }
-        let (places, pool) = arena::place(&lifetimes);
+        // Values of joined dispatches are never written, and others are written earlier than they were recorded.
+        let mut written: Vec<usize> = (0..lifetimes.len()).filter(|value| born[*value]).collect();
+        written.sort_by_key(|value| lifetimes[*value].first);
+        let ordered: Vec<Lifetime> = written.iter().map(|value| lifetimes[*value]).collect();
+        let (taken, pool) = arena::place(&ordered);
+        let mut places = vec![0; lifetimes.len()];
+        written.into_iter().zip(taken).for_each(|(value, place)| places[value] = place);
         Recording {
             dispatches: self.dispatches,
             steps: self.steps,
