@@ -6,6 +6,7 @@ mod common;
 
 use bevy_discon::eval::metrics::Picture;
 use bevy_discon::eval::picture;
+use bevy_discon::exemplar::Exemplar;
 use bevy_discon::model::{Fusion, Model, ModelConfig};
 use bevy_discon::native::{self, generate_with_state};
 use bevy_discon::reference::GeneratedTexture;
@@ -275,6 +276,87 @@ fn a_blend_passes_from_one_material_to_the_other() {
     println!("distance from {first} on the way to {second}: {shares:.2?}");
     assert!(shares[0] < 0.35 && shares[4] < 0.35 && shares[2] > 0.65, "{shares:.2?}");
     assert!((0.2..0.8).contains(&shares[1]) && (0.2..0.8).contains(&shares[3]), "{shares:.2?}");
+}
+
+#[test]
+fn a_blend_has_no_seam_while_two_halves_side_by_side_have_one() {
+    let model = bundled();
+    let (mut blended, mut halves) = (0.0, 0.0);
+    let cells = [4..12, 0..8];
+    let pairs = [("rock", "grass"), ("brick", "plaster"), ("wood", "metal"), ("sand", "stone_wall")];
+    for (first, second) in pairs {
+        let recipe = Recipe::new(first).with_seed(3).with_size(256, 128);
+        let weights = Blend::from_uv(&recipe, second, |u, _| 0.5 - 0.7 * (std::f32::consts::TAU * u).cos());
+        let mixed = picture(&run(&model, &recipe.clone().with_blend(weights)));
+        let [mut plain, other] =
+            [first, second].map(|class| picture(&run(&model, &Recipe { class: class.into(), ..recipe.clone() })));
+        for y in 0..128 {
+            let row = 3 * (y * 256 + 16 * cells[0].start)..3 * (y * 256 + 16 * cells[0].end);
+            plain.values[row.clone()].copy_from_slice(&other.values[row]);
+        }
+        blended += border_ratio(&mixed, cells.clone()) / pairs.len() as f64;
+        halves += border_ratio(&plain, cells.clone()) / pairs.len() as f64;
+    }
+    println!(
+        "across the line between two materials, over other borders of cells: blended {blended:.2}, side by side {halves:.2}"
+    );
+    assert!(blended < 1.5, "the materials pass into each other: {blended}");
+    assert!(halves > blended + 0.5, "the measure sees a seam: {halves} against {blended}");
+}
+
+#[test]
+fn another_layout_has_the_colours_of_the_texture_and_another_seed_has_not() {
+    let model = bundled();
+    let (mut same, mut others, mut shapes) = (0.0, 0.0, 0.0);
+    let classes = ["brick", "fabric", "lava", "rock", "tiles", "wood_planks"];
+    for class in classes {
+        let recipe = Recipe::new(class).with_seed(1).with_size(128, 128);
+        let [base, other, seed] = [recipe.clone(), recipe.relayout(9), recipe.clone().with_seed(9)]
+            .map(|recipe| picture(&run(&model, &recipe)));
+        same += apart(colour(&base, 0..128), colour(&other, 0..128)) / classes.len() as f32;
+        others += apart(colour(&base, 0..128), colour(&seed, 0..128)) / classes.len() as f32;
+        shapes += correlation(&blocks(&base), &blocks(&other)) / classes.len() as f32;
+    }
+    println!("mean colours apart: other layouts {same:.3}, other seeds {others:.3}; blocks correlate {shapes:.2}");
+    assert!(3.0 * same < others, "{same} and {others}");
+    assert!(shapes.abs() < 0.4, "the layout is another one: {shapes}");
+}
+
+#[test]
+fn a_photograph_gives_variations_with_its_shapes_and_layouts_with_its_colours() {
+    let model = bundled();
+    let photograph = image::open("assets/exemplars/rocky_terrain.png").expect("the picture is there");
+    let exemplar =
+        Exemplar::from_picture(&model, &photograph, Some("rock"), Tiling::Both).expect("the picture is sound");
+    println!("{:.1} dB after encoding and decoding, {:.1} dB from tokens", exemplar.psnr, exemplar.coarse_psnr);
+    assert!(exemplar.psnr > 26.0 && exemplar.coarse_psnr > 16.0 && exemplar.psnr > exemplar.coarse_psnr + 4.0);
+    let original = Picture::from_bytes(256, 256, photograph.to_rgb8().as_raw());
+    let [varied, other] =
+        [exemplar.recipe.variation(5), exemplar.recipe.relayout(5)].map(|recipe| picture(&run(&model, &recipe)));
+    let [kept, moved] = [&varied, &other].map(|found| correlation(&blocks(&original), &blocks(found)));
+    let colours = [&varied, &other].map(|found| apart(colour(&original, 0..256), colour(found, 0..256)));
+    println!("blocks correlate: variation {kept:.2}, other layout {moved:.2}; colours apart {colours:.3?}");
+    assert!(kept > 0.8 && moved.abs() < 0.4, "{kept}, {moved}");
+    assert!(colours.iter().all(|apart| *apart < 0.05), "{colours:?}");
+}
+
+/// Mean brightness of each cell.
+fn blocks(image: &Picture) -> Vec<f32> {
+    let columns = image.width / 16;
+    let mut sums = vec![0.0f32; columns * (image.height / 16)];
+    for (at, pixel) in image.values.chunks_exact(3).enumerate() {
+        sums[at / image.width / 16 * columns + at % image.width / 16] += pixel.iter().sum::<f32>() / 768.0;
+    }
+    sums
+}
+
+fn correlation(a: &[f32], b: &[f32]) -> f32 {
+    let mean = |values: &[f32]| values.iter().sum::<f32>() / values.len() as f32;
+    let (mean_a, mean_b) = (mean(a), mean(b));
+    let product = |a: &[f32], mean_a: f32, b: &[f32], mean_b: f32| -> f32 {
+        a.iter().zip(b).map(|(a, b)| (a - mean_a) * (b - mean_b)).sum()
+    };
+    product(a, mean_a, b, mean_b) / (product(a, mean_a, a, mean_a) * product(b, mean_b, b, mean_b)).sqrt().max(1e-9)
 }
 
 /// Mean colour of a stretch of columns.

@@ -33,7 +33,7 @@ impl ModelConfig {
 
     /// The bundled size.
     pub fn small(classes: &[&str]) -> Self {
-        let trunk = TrunkConfig { width: 192, depth: 6, heads: 6, window: 7 };
+        let trunk = |width, heads| TrunkConfig { width, depth: 6, heads, window: 7 };
         Self {
             classes: classes.iter().map(ToString::to_string).collect(),
             styles: 0,
@@ -47,12 +47,12 @@ impl ModelConfig {
                 decoder_blocks: [2, 1, 2],
                 refine_width: 24,
             },
-            prior: trunk.clone(),
-            mar: trunk,
+            prior: trunk(192, 6),
+            mar: trunk(256, 8),
             head: HeadConfig {
-                width: 192,
+                width: 256,
                 depth: 4,
-                mixing: HeadMixing::Together { heads: 6, window: 7 },
+                mixing: HeadMixing::Together { heads: 8, window: 7 },
                 local: Some(LocalConfig { quarter_blocks: [1, 2], eighth_blocks: [2, 2], eighth_width: 96 }),
             },
             fusion: Fusion::InPlace,

@@ -53,7 +53,7 @@ pub fn flow_steps(count: u32, start: f64) -> Vec<FlowStep> {
 
 /// What sampled latents are multiplied with: followed in few steps by a model that is not sure, the flow ends nearer to the
 /// mean than pictures do. `assets/models/small/TRAINING.md` has the measurement.
-pub const FLOW_GAIN: f32 = 1.25;
+pub const FLOW_GAIN: f32 = 1.18;
 
 /// Style row `(1, 2D)` that makes noise the start of the flow around the centre of a token, with
 /// [`crate::model::Ops::denormalise`]: zeros, then the logarithms of the deviations. The rest of a latent within its
