@@ -48,7 +48,7 @@ impl Queued {
         if limit > 1 {
             let fits = |waiting: &Waiting| waiting.can_run() && possible(waiting) && self.jobs[first].fits(waiting);
             batch.extend((0..self.jobs.len()).filter(|at| *at != first && fits(&self.jobs[*at])));
-            batch[1..].sort_unstable_by(|a, b| self.jobs[*b].order(&self.jobs[*a]));
+            batch[1..].sort_unstable_by(|a, b| self.jobs[*b].turn().order(&self.jobs[*a].turn()));
         }
         batch.truncate(1 << batch.len().min(limit).max(1).ilog2());
         batch

@@ -6,12 +6,11 @@ use super::surfaces::{SurfaceWork, Surfaces};
 use crate::gpu::{GpuError, GpuPages, ImagePlace};
 use crate::model::Model;
 use crate::request::DisconSettings;
-use crate::request::link::{Command, Goal, Job, MapJob, Outbox, Report, ReportSender, Shown, Ticket};
+use crate::request::link::{Command, Goal, Job, MapJob, Outbox, Report, ReportSender, Shown, Ticket, Turn};
 use crate::request::surface_link::SurfaceReport;
 use crate::sampling::Span;
 use bevy::prelude::*;
 use bevy::render::MainWorld;
-use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -70,8 +69,7 @@ impl Waiting {
 
     /// Whether there is anything to do now.
     pub fn can_run(&self) -> bool {
-        let rests = self.job.goal == Goal::Coarse && self.coarse_shown;
-        !self.job.paused && !rests
+        !self.job.paused && !self.job.goal.rests(self.coarse_shown)
     }
 
     /// Whether a slot for its coarse picture is needed.
@@ -79,13 +77,10 @@ impl Waiting {
         self.job.coarse && !self.coarse_shown && self.job.goal != Goal::Tokens
     }
 
-    /// Whether it runs before another one: every texture shows something before any is refined, or a surface goes on.
-    pub fn order(&self, other: &Self) -> Ordering {
-        let shows_nothing = |waiting: &Self| !waiting.coarse_shown && waiting.around.work.is_none();
-        shows_nothing(self)
-            .cmp(&shows_nothing(other))
-            .then(self.job.priority.total_cmp(&other.job.priority))
-            .then(other.job.ticket.number.cmp(&self.job.ticket.number))
+    /// When it runs; work of surfaces and tiles counts as what is refined.
+    pub fn turn(&self) -> Turn {
+        let shows_nothing = !self.coarse_shown && self.around.work.is_none();
+        Turn { shows_nothing, priority: self.job.priority, number: self.job.ticket.number }
     }
 }
 
@@ -93,7 +88,7 @@ impl Queued {
     /// The job to run next among those that `possible` accepts.
     pub fn next(&self, possible: impl Fn(&Waiting) -> bool) -> Option<usize> {
         let candidates = self.jobs.iter().enumerate().filter(|(_, waiting)| waiting.can_run() && possible(waiting));
-        candidates.max_by(|(_, a), (_, b)| a.order(b)).map(|(at, _)| at)
+        candidates.max_by(|(_, a), (_, b)| a.turn().order(&b.turn())).map(|(at, _)| at)
     }
 
     /// Fails all jobs that wait, but for what rests or is paused.

@@ -190,7 +190,8 @@ fn collect_times(gpu: &Gpu, controller: &mut Controller, timer: &mut Timer, fini
 /// Whether another texture should be worked on before these, which show their coarse pictures, are refined.
 fn others_come_first(job: &ActiveJob, gpu: &Gpu, queued: &Queued, slots: &Slots) -> bool {
     let can_start = |waiting: &Waiting| gpu.images.get(waiting.job.ticket.image).is_some() && slots.contains(waiting);
-    let before_all = |waiting: &Waiting| job.members.iter().all(|member| waiting.order(&member.waiting).is_gt());
+    let before_all =
+        |waiting: &Waiting| job.members.iter().all(|member| waiting.turn().order(&member.waiting.turn()).is_gt());
     queued.next(|waiting| can_start(waiting) && before_all(waiting)).is_some()
 }
 

@@ -8,6 +8,7 @@ use crate::model::{Model, Wrap};
 use crate::sampling::{MapKind, MapRules, Plan, Recipe, RecipeDigest};
 use bevy::prelude::*;
 use crossbeam_channel::{Receiver, Sender};
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 /// Names one attempt to fill a texture, so that reports of a cancelled attempt do not count for the next one.
@@ -126,6 +127,32 @@ pub enum Goal {
     Coarse,
     /// With the picture.
     Full,
+}
+
+impl Goal {
+    /// Whether a texture with this goal has nothing left to do, once its coarse picture is shown or not.
+    pub fn rests(self, coarse_shown: bool) -> bool {
+        self == Self::Coarse && coarse_shown
+    }
+}
+
+/// When it is a job's turn, on the GPU and on the processor.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn {
+    /// Every texture shows something before any is refined.
+    pub shows_nothing: bool,
+    /// Higher is sooner.
+    pub priority: f32,
+    /// Of its request: lower is sooner.
+    pub number: u64,
+}
+
+impl Turn {
+    /// Greater is sooner.
+    pub fn order(&self, other: &Self) -> Ordering {
+        let requested = other.number.cmp(&self.number);
+        self.shows_nothing.cmp(&other.shows_nothing).then(self.priority.total_cmp(&other.priority)).then(requested)
+    }
 }
 
 /// From the render world, or from a task, to the main world.

@@ -3,9 +3,8 @@
 use super::work::Until;
 use crate::cache::DiskFile;
 use crate::native::Generation;
-use crate::request::link::{Goal, Job, Ticket};
+use crate::request::link::{Goal, Job, Ticket, Turn};
 use crate::sampling::Plan;
-use std::cmp::Ordering;
 
 /// A texture that does not run, from the beginning or further on.
 #[derive(Debug)]
@@ -37,8 +36,7 @@ impl Waiting {
 
     /// Whether there is anything to do now.
     pub fn can_run(&self) -> bool {
-        let rests = self.goal == Goal::Coarse && self.coarse_shown;
-        !self.paused && !rests
+        !self.paused && !self.goal.rests(self.coarse_shown)
     }
 
     /// Where it is looked at next.
@@ -50,19 +48,14 @@ impl Waiting {
         }
     }
 
-    /// Whether it runs before another one, as on a GPU: every texture shows something before any is refined.
-    pub fn order(&self, other: &Self) -> Ordering {
-        other
-            .coarse_shown
-            .cmp(&self.coarse_shown)
-            .then(self.priority.total_cmp(&other.priority))
-            .then(other.ticket.number.cmp(&self.ticket.number))
+    fn turn(&self) -> Turn {
+        Turn { shows_nothing: !self.coarse_shown, priority: self.priority, number: self.ticket.number }
     }
 }
 
 /// Takes the next one.
 pub fn next(waiting: &mut Vec<Waiting>) -> Option<Waiting> {
     let candidates = waiting.iter().enumerate().filter(|(_, job)| job.can_run());
-    let (at, _) = candidates.max_by(|(_, a), (_, b)| a.order(b))?;
+    let (at, _) = candidates.max_by(|(_, a), (_, b)| a.turn().order(&b.turn()))?;
     Some(waiting.swap_remove(at))
 }
