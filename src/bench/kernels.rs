@@ -230,7 +230,7 @@ fn percent(part: f64, whole: f64) -> String {
 fn detail(beds: &[Bed], rows: &[Row], peak: &Peak) -> Table {
     let mut heads = vec!["kernel".to_string(), "shape".into(), "in a texture".into(), "share of CPU".into()];
     for name in beds.iter().map(name) {
-        heads.extend(["GF/CPU-s", "GF/s wall", "of peak", "of gemm", "ms"].map(|head| format!("{name} {head}")));
+        heads.extend(["GF/CPU-s", "GF/s wall", "of peak", "of gemm", "CPU ms"].map(|head| format!("{name} {head}")));
     }
     heads.extend(["gemm GF/CPU-s".to_string(), format!("{} GB/s", name(&beds[0]))]);
     let mut table = Table::new(&heads.iter().map(String::as_str).collect::<Vec<_>>());

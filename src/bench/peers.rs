@@ -1,8 +1,9 @@
 //! The same network with the same weights through burn: its CPU backend beside the native path, and, with the feature
 //! `bench-wgpu`, its wgpu backend beside the kernels on the same adapter.
 //!
-//! Single steps of a default texture are compared: the first round of tokens, the first round of latents with all steps of the flow,
-//! and the decoder. Each executor starts from the same state, and what comes out is compared before it is timed.
+//! Single steps are compared: the first round of tokens, the first round of latents with all steps of the flow, and the decoder; and
+//! all steps of a default texture, whose tokens come from a layout. Each executor starts from the same state, and what comes out is
+//! compared before it is timed.
 
 use super::clock::{Times, timed};
 use super::peer_ops::{Convolution, PeerOps};
@@ -18,14 +19,14 @@ use crate::sampling::{JobInputs, LatentState, Plan, PlanShape, Recipe, Step, pla
 use burn::tensor::Device;
 use std::sync::Arc;
 
-/// A step, and the state before it.
+/// Steps, and the state before them.
 struct Case {
     name: &'static str,
     shape: PlanShape,
     inputs: JobInputs,
 }
 
-/// What a step leaves behind.
+/// What steps leave behind.
 struct Outcome {
     state: LatentState,
     picture: Vec<u8>,
@@ -46,8 +47,10 @@ pub fn run(options: &Options) -> Result<String, BenchError> {
     let gpu = Gpu::new()?;
     let side = options.pick(64, 256);
     // Both stages, though layouts give all tokens by default.
-    let recipe = Recipe { layout_share: 0.0, ..options.recipe(0).with_size(side, side) };
-    let cases = cases(&options.model, &plan(&options.model, &recipe)?)?;
+    let default = options.recipe(0).with_size(side, side);
+    let recipe = Recipe { layout_share: 0.0, ..default.clone() };
+    let mut cases = cases(&options.model, &plan(&options.model, &recipe)?)?;
+    cases.push(whole(&options.model, plan(&options.model, &default)?));
     let pipelines = Pipelines::compile(gpu.device(), gpu.variant(), &options.model.discon.config)?;
     let weights = GpuWeights::upload(gpu.device(), gpu.queue(), &options.model)?;
     let mut table = Table::new(&["step", "executor", "wall ms", "CPU ms", "wall of ours", "CPU of ours", "off by"]);
@@ -135,6 +138,13 @@ fn cases(model: &Model, whole: &Plan) -> Result<Vec<Case>, BenchError> {
     }
 }
 
+/// All steps of a plan.
+fn whole(model: &Model, plan: Plan) -> Case {
+    let LatentState { tokens, context } = CpuOps::for_job(model, &plan).state();
+    let inputs = JobInputs { tokens, context: Some(context), ..plan.inputs };
+    Case { name: "a default texture", shape: plan.shape, inputs }
+}
+
 fn kernels<'a>(
     gpu: &'a Gpu,
     options: &Options,
@@ -200,9 +210,8 @@ fn compare(
 }
 
 impl Runner<'_> {
-    /// Runs the step from its start; only the step is timed, not what brings the state there and back.
+    /// Runs the steps from their start; only they are timed, not what brings the state there and back.
     fn run(&mut self, model: &Model, case: &Case) -> Result<(Times, Outcome), BenchError> {
-        let step = &case.shape.steps[0];
         let start = || LatentState {
             tokens: case.inputs.tokens.clone(),
             context: case.inputs.context.clone().unwrap_or_default(),
@@ -211,13 +220,17 @@ impl Runner<'_> {
             Self::Native => {
                 let plan = Plan { shape: case.shape.clone(), inputs: case.inputs.clone() };
                 let mut ops = CpuOps::for_job(model, &plan).with_loops(native::LOOPS);
-                let ((), times) = timed(|| run_step(&mut ops, &model.discon, &case.shape, step));
+                let ((), times) = timed(|| {
+                    case.shape.steps.iter().for_each(|step| run_step(&mut ops, &model.discon, &case.shape, step));
+                });
                 Ok((times, Outcome { state: ops.state(), picture: ops.picture }))
             }
             Self::Burn(ops) => {
                 ops.state = start();
                 // Every step ends on the host, so nothing is still on its way.
-                let ((), times) = timed(|| run_step(&mut **ops, &model.discon, &case.shape, step));
+                let ((), times) = timed(|| {
+                    case.shape.steps.iter().for_each(|step| run_step(&mut **ops, &model.discon, &case.shape, step));
+                });
                 Ok((times, Outcome { state: ops.state.clone(), picture: ops.picture.clone() }))
             }
             Self::Kernels(gpu, slot) => {
@@ -259,14 +272,14 @@ fn difference(expected: &Outcome, found: &Outcome, case: &Case, name: &str) -> R
     let largest = |pairs: &mut dyn Iterator<Item = f32>| pairs.fold(0.0f32, f32::max);
     let apart = |a: &[f32], b: &[f32]| largest(&mut a.iter().zip(b).map(|(a, b)| (a - b).abs()));
     let bytes = |values: &[u8]| values.iter().map(|value| f32::from(*value)).collect::<Vec<f32>>();
-    let (what, found, allowed) = match case.shape.steps[0] {
-        Step::Decode => {
+    let (what, found, allowed) = match case.shape.steps.last() {
+        Some(Step::Decode) => {
             let side = TOKEN_PIXELS * TOKEN_PIXELS * 3 * case.shape.grid.positions();
             debug_assert_eq!(found.picture.len(), side, "all pixels were decoded");
             ("pixels", apart(&bytes(&expected.picture), &bytes(&found.picture)), 2.0)
         }
-        Step::LatentRound { .. } => ("latents", apart(&expected.state.context, &found.state.context), 0.1),
-        Step::TokenRound { .. } | Step::Reopen { .. } => {
+        Some(Step::LatentRound { .. }) => ("latents", apart(&expected.state.context, &found.state.context), 0.1),
+        Some(Step::TokenRound { .. } | Step::Reopen { .. }) | None => {
             let pairs = expected.state.tokens.iter().zip(&found.state.tokens);
             let other = pairs.filter(|(a, b)| a != b).count();
             // Two tokens may be all but equally likely.

@@ -6,9 +6,10 @@ use super::shapes::bytes;
 use super::statistics::{Summary, alternate, significant};
 use super::table::Table;
 use super::{BenchError, Options, estimate};
-use crate::gpu::{Gpu, GpuWeights, JobSlot, KernelVariant, Pipelines, Recording};
+use crate::gpu::{Gpu, GpuWeights, JobSlot, Kernel, KernelVariant, Pipelines, Recording};
 use crate::native;
 use crate::sampling::{Plan, Recipe, Step, plan};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Runs the benchmark.
@@ -59,11 +60,29 @@ fn counts(options: &Options, plan: &Plan, gpu: &Gpu) -> Result<String, BenchErro
     add("rounds of latents", &recording, &|step| matches!(step, Step::LatentRound { .. }));
     add("decoder", &recording, &|step| matches!(step, Step::Decode));
     add("all", &recording, &|_| true);
+    let by_kernel = by_kernel(&recording);
     let levels = u32::BITS - (recipe_side(plan) as u32).leading_zeros();
     let coarse = coarse.len();
     Ok(format!(
-        "{table}\nThe picture and its levels take {levels} dispatches more, the coarse picture {coarse} and {levels}.\n\n"
+        "{table}\nThe picture and its levels take {levels} dispatches more, the coarse picture {coarse} and {levels}.\n\n{by_kernel}\n"
     ))
+}
+
+/// What the dispatches of a texture are.
+fn by_kernel(recording: &Recording) -> Table {
+    let mut kernels: BTreeMap<Kernel, (usize, u64)> = BTreeMap::new();
+    for dispatch in &recording.dispatches {
+        let sum = kernels.entry(dispatch.key.kernel).or_default();
+        *sum = (sum.0 + 1, sum.1 + dispatch.flops);
+    }
+    let mut kernels: Vec<_> = kernels.into_iter().collect();
+    kernels.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
+    let mut table = Table::new(&["kernel", "dispatches", "GFLOP"]);
+    for (kernel, (count, flops)) in kernels {
+        let name = kernel.entry_point(KernelVariant::Lanes).to_string();
+        table.row([name, count.to_string(), significant(flops as f64 * 1e-9)]);
+    }
+    table
 }
 
 /// Memory on the device: computed from sizes, and measured where the backend says what it has given out.
@@ -89,6 +108,9 @@ fn memory(options: &Options, plan: &Plan, gpu: &Gpu) -> Result<String, BenchErro
     let pipelines = Pipelines::compile(device, variant, &model.discon.config)?;
     add("kernels", 0)?;
     let weights = GpuWeights::upload(device, gpu.queue(), model)?;
+    // What is uploaded lies on the device twice until it is copied.
+    let most = device.generate_allocator_report().map(|report| report.total_allocated_bytes);
+    let most = start.zip(most).map_or(f64::NAN, |(start, most)| most as f64 - start as f64);
     add("weights", weights.bytes())?;
     let recording = Arc::new(Recording::new(model, &plan.shape, variant));
     let slot = JobSlot::new(device, &pipelines, &weights, recording.clone())?;
@@ -103,7 +125,10 @@ fn memory(options: &Options, plan: &Plan, gpu: &Gpu) -> Result<String, BenchErro
     let measured = start.zip(before).map_or(f64::NAN, |(start, end)| end as f64 - start as f64);
     let all = [sum as f64, measured].map(|bytes| significant(bytes * 1e-6));
     table.row(std::iter::once("all".to_string()).chain(all));
-    Ok(format!("Measured: what wgpu's allocator has given out; a dash where the backend does not say.\n\n{table}\n"))
+    Ok(format!(
+        "Measured: what wgpu's allocator has given out; a dash where the backend does not say. While weights are uploaded it is {} MB.\n\n{table}\n",
+        significant(most * 1e-6)
+    ))
 }
 
 fn recipe_side(plan: &Plan) -> usize {
