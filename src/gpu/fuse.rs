@@ -64,7 +64,7 @@ impl End {
             // Digits of a place must not carry, see `place` in the shader.
             Self::Coarser { width, factor }
                 if words[word::COARSER] == 1
-                    && (words[word::FINER] == 1 || words[word::FINER] % factor == 0)
+                    && (words[word::FINER] == 1 || words[word::FINER].is_multiple_of(factor))
                     && fits(width / words[word::FINER]) =>
             {
                 (words[word::WIDTH], words[word::COARSER]) = (width / words[word::FINER], factor);
