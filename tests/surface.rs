@@ -67,6 +67,14 @@ fn beside(left: &Picture, right: &Picture) -> Picture {
     Picture { width: left.width + right.width, height: left.height, values }
 }
 
+/// Rows and columns exchanged: what lies below lies beside.
+fn turned(picture: &Picture) -> Picture {
+    let pixel = |x: usize, y: usize| &picture.values[3 * (y * picture.width + x)..][..3];
+    let places = (0..picture.width).flat_map(|x| (0..picture.height).map(move |y| (x, y)));
+    let values = places.flat_map(|(x, y)| pixel(x, y)).copied().collect();
+    Picture { width: picture.height, height: picture.width, values }
+}
+
 #[test]
 fn cells_of_a_surface_fit_while_other_textures_do_not() {
     let model = bundled();
@@ -75,8 +83,10 @@ fn cells_of_a_surface_fit_while_other_textures_do_not() {
     for class in classes {
         let recipe = recipe(class);
         let mut surface = Surface::new(&model, &recipe).expect("the recipe is valid");
-        let mut cell = |x| picture(&surface.cell(&model, x, -4).expect("the model is the same"));
-        fit += middle_ratio(&beside(&cell(2), &cell(3)));
+        let mut cell = |x, y| picture(&surface.cell(&model, x, y).expect("the model is the same"));
+        let [cell, right, below] = [cell(2, -4), cell(3, -4), cell(2, -3)];
+        fit += middle_ratio(&beside(&cell, &right)) / 2.0;
+        fit += middle_ratio(&beside(&turned(&cell), &turned(&below))) / 2.0;
         let other = |seed| {
             let recipe = Recipe { tiling: Tiling::None, ..recipe.relayout(seed) };
             picture(&native::generate(&model, &plan(&model, &recipe).expect("the recipe is valid")))
@@ -120,6 +130,9 @@ fn wang_tiles_fit_wherever_their_edges_have_one_colour() {
         assert_eq!(column(left, 7) == column(right, 7), same_edge, "right edges of tiles {left} and {right}");
         let sum = if left >> 3 & 1 == right >> 2 & 1 { &mut fit } else { &mut unfit };
         *sum = (sum.0 + disagreement(&tiles[left], &tiles[right]), sum.1 + 1.0);
+        let (above, below) = (left, right);
+        let sum = if above >> 1 & 1 == below & 1 { &mut fit } else { &mut unfit };
+        *sum = (sum.0 + disagreement(&turned(&tiles[above]), &turned(&tiles[below])), sum.1 + 1.0);
     }
     let (fit, unfit) = (fit.0 / fit.1, unfit.0 / unfit.1);
     println!("what a tile goes on with against what its neighbour shows: {fit:.6}; where colours differ: {unfit:.6}");

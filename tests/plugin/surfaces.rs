@@ -202,6 +202,7 @@ fn wang_tiles_are_those_of_the_executor_in_the_layers_that_the_map_names() {
     let world = game.0.sub_app(RenderApp).world();
     let map = world.resource::<RenderAssets<GpuImage>>().get(&found.map).expect("the map exists").texture.clone();
     assert_eq!((map.width(), map.height(), map.format()), (9, 7, wgpu::TextureFormat::R8Uint));
+    assert_eq!(game.layer(&found.map, 0, 0), Some(WangTiles::index_map(9, 7, 3)));
     drop(game);
     let Some(mut gpu) = common::gpu() else { return };
     let set = WangTiles::on(&mut GpuExecutor::new(&mut gpu), &model(), &request.recipe).expect("the recipe is sound");
