@@ -53,7 +53,7 @@ struct Arguments {
     #[arg(long, default_value_t = SMALL_BATCH.0)]
     batch: usize,
     /// How often each picture is encoded, with other shifts each time, every other time on its side; a card that sees every
-    /// picture thousands of times wants 4 or more. Each takes 1.1 GB of memory for a thousand pictures of 512 pixels.
+    /// picture thousands of times wants 4. Each takes 2 KB of memory for each token of its pictures.
     #[arg(long, default_value_t = 1)]
     copies: usize,
     /// Start of all random streams.

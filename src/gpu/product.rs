@@ -3,16 +3,23 @@
 use super::kernel::Kernel;
 use super::ops::words;
 use super::recorder::{Recorder, Work};
-use super::recording::{BufferRef, GpuTensor};
+use super::recording::{BufferRef, GpuTensor, PARAM_WORDS};
 use crate::model::layers::Linear;
 use crate::model::{Activation, Grid};
 
-/// Words of the parameters that [`super::fuse`] looks at.
+/// The words of the parameters, in the order of the shader.
 pub(super) mod word {
     pub const ROWS: usize = 0;
+    pub const INPUTS: usize = 1;
+    pub const TERMS: usize = 2;
     pub const OUTPUTS: usize = 3;
+    pub const SILU: usize = 4;
+    pub const HAS_BIAS: usize = 5;
     pub const HAS_RESIDUAL: usize = 6;
+    pub const HEIGHT: usize = 7;
     pub const WIDTH: usize = 8;
+    pub const WRAP_Y: usize = 9;
+    pub const WRAP_X: usize = 10;
     pub const GATE_WIDTH: usize = 11;
     pub const GATE_AT: usize = 12;
     pub const FINER: usize = 13;
@@ -45,28 +52,24 @@ impl Recorder<'_> {
     ) -> GpuTensor {
         let rows = x.shape[0];
         let y = self.output(rows, linear.outputs);
-        let (height, width, wrap_y, wrap_x) = match product.grid {
-            Some(grid) => (grid.height, grid.width, grid.wrap.y, grid.wrap.x),
-            None => (0, 0, false, false),
-        };
-        let (no_gate, gate_at, finer, coarser) = (0, 0, 1, 1);
-        let params = words([
-            rows,
-            product.inputs,
-            linear.inputs.next_multiple_of(8),
-            linear.outputs,
-            (activation == Activation::Silu).into(),
-            linear.bias.is_some().into(),
-            residual.is_some().into(),
-            height,
-            width,
-            wrap_y.into(),
-            wrap_x.into(),
-            no_gate,
-            gate_at,
-            finer,
-            coarser,
-        ]);
+        let mut params = [0; PARAM_WORDS];
+        for (word, value) in [
+            (word::ROWS, rows),
+            (word::INPUTS, product.inputs),
+            (word::TERMS, linear.inputs.next_multiple_of(8)),
+            (word::OUTPUTS, linear.outputs),
+            (word::SILU, (activation == Activation::Silu).into()),
+            (word::HAS_BIAS, linear.bias.is_some().into()),
+            (word::HAS_RESIDUAL, residual.is_some().into()),
+            (word::HEIGHT, product.grid.map_or(0, |grid| grid.height)),
+            (word::WIDTH, product.grid.map_or(0, |grid| grid.width)),
+            (word::WRAP_Y, product.grid.is_some_and(|grid| grid.wrap.y).into()),
+            (word::WRAP_X, product.grid.is_some_and(|grid| grid.wrap.x).into()),
+            (word::FINER, 1),
+            (word::COARSER, 1),
+        ] {
+            params[word] = value as u32;
+        }
         let buffers = [
             x.buffer,
             BufferRef::Weight(linear.weight),

@@ -1,8 +1,9 @@
 //! The banks of a model: styles and layouts of the pictures that it learns from.
 
 use super::TrainError;
-use super::latents::{Latents, TokenGrid};
+use super::latents::Latents;
 use super::run::Session;
+use super::token_grids::TokenGrid;
 use crate::model::{Discon, Layout, Weights};
 
 /// Declares the model again with room for the styles and layouts of `grids`; the other values stay.

@@ -3,11 +3,12 @@
 use super::TrainError;
 use super::images::Flip;
 use super::kmeans::{assign, k_means};
-use super::latents::{Latents, TokenGrid, decode};
+use super::latents::{Latents, decode};
 use super::losses::psnr;
 use super::options::Options;
 use super::rng::Rng;
 use super::run::Session;
+use super::token_grids::TokenGrid;
 use crate::model::{Codes, Grid, TOKEN_PIXELS, Wrap};
 use crate::reference::rows::embed;
 use std::path::PathBuf;

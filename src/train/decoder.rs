@@ -6,7 +6,7 @@
 
 use super::TrainError;
 use super::ahead::Ahead;
-use super::latents::{Latents, pixels_of};
+use super::latents::Latents;
 use super::learner::Learner;
 use super::pace::Pace;
 use super::params::{AdamW, ParamSet, learning_rate};
@@ -16,6 +16,7 @@ use super::run::Session;
 use super::shares::Shares;
 use super::stage::{Stage, Task};
 use super::texture_loss::{Bands, INNER, SIDE, compared, inner, items, picture};
+use super::token_grids::pixels_of;
 use super::tokenizer::{Mean, rate_of};
 use crate::model::{Grid, Wrap};
 use std::sync::{Mutex, PoisonError};

@@ -37,6 +37,7 @@ mod shares;
 pub mod stage;
 pub mod tape;
 pub mod texture_loss;
+pub mod token_grids;
 pub mod tokenizer;
 pub mod tokenizer_recipe;
 #[cfg(feature = "train-torch")]

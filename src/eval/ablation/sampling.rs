@@ -13,9 +13,9 @@ use crate::sampling::{Plan, Recipe, Step, plan};
 use crate::train::dataset::Dataset;
 use crate::train::head_loss::HeadLoss;
 use crate::train::images::Flip;
-use crate::train::latents::TokenGrid;
 use crate::train::pairs;
 use crate::train::rng::Rng;
+use crate::train::token_grids::TokenGrid;
 
 /// Where the tokens of arm X come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
