@@ -49,7 +49,7 @@ pub struct Options {
     /// of [`SMALL_BATCH`]'s.
     pub batch: usize,
     /// How often each picture is encoded, each time with four mirror images that are shifted by less than a token, and every
-    /// other time on its side. A card learns from few pictures by heart.
+    /// other time on its side; those that cannot be shifted, twice at most. A card learns few pictures by heart.
     pub copies: usize,
     /// Counts every step as this many seconds, so that runs can be compared exactly.
     pub seconds_per_step: Option<f64>,
