@@ -26,7 +26,7 @@ pub struct TokenGrid {
     pub version: usize,
     /// How that is mirrored.
     pub flip: Flip,
-    /// Corner in pixels of the part of it that is shown; see [`window`].
+    /// Corner in pixels of the part of it that is shown; see `window`.
     pub corner: (usize, usize),
     /// Positions along a side.
     pub side: usize,
