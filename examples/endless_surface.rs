@@ -21,7 +21,7 @@ const AHEAD: f32 = 3.5;
 
 fn main() -> AppExit {
     App::new()
-        .add_plugins((DefaultPlugins, DisconPlugin::default(), common::HurryPlugin))
+        .add_plugins((DefaultPlugins, DisconPlugin::default(), LayeredMaterialPlugin, common::HurryPlugin))
         .insert_resource(ClearColor(Color::srgb(0.55, 0.65, 0.75)))
         .add_systems(Startup, set_up)
         .add_systems(Update, (fly, report, save_picture))

@@ -22,7 +22,7 @@ const HALF: f32 = 3.9;
 
 fn main() -> AppExit {
     App::new()
-        .add_plugins((DefaultPlugins, DisconPlugin::default(), common::HurryPlugin))
+        .add_plugins((DefaultPlugins, DisconPlugin::default(), LayeredMaterialPlugin, common::HurryPlugin))
         .add_systems(Startup, set_up)
         .add_systems(Update, save_picture)
         .run()

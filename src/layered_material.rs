@@ -1,23 +1,22 @@
 //! A material for texture arrays: endless surfaces and Wang tiles in Bevy's PBR renderer. Feature `material`.
 
-use crate::request::{EndlessSurface, SurfaceCells, SurfacePlane, WangTextures};
-use bevy::asset::{AssetEventSystems, uuid_handle};
+use crate::request::{DisconSchedule, EndlessSurface, SurfaceCells, SurfacePlane, WangTextures};
+use bevy::asset::uuid_handle;
 use bevy::ecs::system::SystemParam;
-use bevy::pbr::{ExtendedMaterial, MaterialExtension, MaterialPlugin, MeshMaterial3d, PbrPlugin, StandardMaterial};
+use bevy::pbr::{ExtendedMaterial, MaterialExtension, MaterialPlugin, MeshMaterial3d, StandardMaterial};
 use bevy::prelude::*;
 use bevy::render::render_resource::{AsBindGroup, ShaderType};
 use bevy::shader::{Shader, ShaderRef};
-use bevy::transform::TransformSystems;
 
 const SHADER: Handle<Shader> = uuid_handle!("5d9f5d0c-4e6b-4a57-9d0e-7b0f5f8c2a31");
 
 /// [`StandardMaterial`] whose base colour is multiplied by that of [`TextureLayers`]. [`DisconLayers`] inserts it.
 pub type LayeredMaterial = ExtendedMaterial<StandardMaterial, TextureLayers>;
 
-/// Makes [`LayeredMaterial`] and [`DisconLayers`] known to the app; after `DefaultPlugins`.
+/// Makes [`LayeredMaterial`] known to the app, so that [`DisconLayers`] has an effect; after `DefaultPlugins`.
 ///
-/// [`DisconPlugin`](crate::plugin::DisconPlugin) adds it where it stands after `DefaultPlugins`, so that only apps in which
-/// it stands before them have to. Adding it twice does no harm.
+/// [`DisconPlugin`](crate::plugin::DisconPlugin) does not add it: a material that is not used costs an app some tens of
+/// microseconds a frame, in systems of Bevy's. Adding it twice does no harm.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LayeredMaterialPlugin;
 
@@ -41,27 +40,20 @@ impl Plugin for LayeredMaterialPlugin {
     }
 }
 
-/// Adds what the component needs, and the material where the app has Bevy's PBR plugin.
+/// Adds what the component needs, but for the material.
 pub(crate) fn build(app: &mut App) {
-    app.register_type::<TextureLayers>().register_type::<DisconLayers>().add_systems(
-        PostUpdate,
-        dress
-            .run_if(any_with_component::<DisconLayers>)
-            // The layers lie where the request's entity is.
-            .after(TransformSystems::Propagate)
-            // A new material is drawn in the same frame.
-            .before(AssetEventSystems),
-    );
-    if app.is_plugin_added::<PbrPlugin>() {
-        app.add_plugins(LayeredMaterialPlugin);
-    }
+    // Not in `PostUpdate`, between transforms and the messages of assets: Bevy would have to run these one after the other, in
+    // every frame of every app.
+    app.register_type::<TextureLayers>()
+        .register_type::<DisconLayers>()
+        .add_systems(DisconSchedule::Request, dress.run_if(any_with_component::<DisconLayers>));
 }
 
 /// Dresses an entity with a mesh in the cells of an [`EndlessSurface`], or in the field of a
-/// [`WangTileSet`](crate::request::WangTileSet): the plugin inserts [`MeshMaterial3d`] with a [`LayeredMaterial`] in the
-/// same frame, and everything in it is filled in place.
+/// [`WangTileSet`](crate::request::WangTileSet): the plugin inserts [`MeshMaterial3d`] with a [`LayeredMaterial`] at the end of the
+/// frame, and everything in it is filled in place. The app needs [`LayeredMaterialPlugin`].
 ///
-/// The layers lie where the entity of the request is, whatever the mesh's coordinates are: a mesh may move over them.
+/// The layers lie where the entity of the request was in the last frame, whatever the mesh's coordinates are: a mesh may move over them.
 ///
 /// ```no_run
 /// # use bevy::prelude::*;

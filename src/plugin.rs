@@ -24,7 +24,7 @@ use bevy::render::settings::WgpuSettings;
 /// Adds loaders for recipe files, as [`Recipe`](crate::sampling::Recipe) or as the image they make. Paths such as
 /// `discon://brick?seed=7` work if this plugin or [`DisconSourcePlugin`] stands before `DefaultPlugins`.
 ///
-/// With the feature `material` it also adds `LayeredMaterialPlugin`, if Bevy's PBR plugin is there already.
+/// Meshes in `DisconLayers` (feature `material`) need `LayeredMaterialPlugin` besides.
 ///
 /// When the graphics device is lost, Bevy ends the program unless a
 /// [`RenderErrorHandler`](bevy::render::error_handler::RenderErrorHandler) makes it recover with a new one. Then every

@@ -9,7 +9,7 @@ use crate::request::{
     TextureSource,
 };
 use crate::sampling::Recipe;
-use bevy::diagnostic::DiagnosticsStore;
+use bevy::diagnostic::{DiagnosticsPlugin, DiagnosticsStore};
 use bevy::ecs::system::RunSystemOnce;
 use bevy::prelude::*;
 use bevy::render::RenderApp;
@@ -71,8 +71,9 @@ impl Game {
     }
 
     /// The same app without anything that listens: nothing but the plugin is added. [`Game::until`] cannot be used.
-    pub fn unheard(options: &Options) -> Self {
+    pub fn unheard(options: &Options, scene: impl FnOnce(&mut App)) -> Self {
         let mut app = bare_app();
+        scene(&mut app);
         let settings = DisconSettings::default();
         app.add_plugins(DisconPlugin { model: ModelSource::Loaded(options.model.clone()), settings, ..default() });
         Self::start(app)
@@ -179,5 +180,7 @@ impl Game {
 fn bare_app() -> App {
     let mut app = App::new();
     add_renderer(&mut app, AssetPlugin::default(), WgpuSettings::default());
+    // As `DefaultPlugins` has it: with the resource a system of Bevy's runs in every frame, also without this plugin.
+    app.add_plugins(DiagnosticsPlugin);
     app
 }

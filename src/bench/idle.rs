@@ -4,7 +4,7 @@ use super::game::Game;
 use super::statistics::{Summary, significant};
 use super::table::Table;
 use super::worlds::{Frame, single_threaded};
-use super::{BenchError, Options, allocations};
+use super::{BenchError, Options, allocations, scene};
 use crate::render::Node;
 use crate::request::DisconSettings;
 use bevy::app::{App, SubApp};
@@ -30,17 +30,25 @@ pub fn cost(options: &Options) -> Result<String, BenchError> {
         "without",
         "plugin",
     ]);
-    for (name, single) in [("systems on all threads", false), ("systems on one thread", true)] {
+    // Beside Bevy's PBR renderer the plugin adds a material, which has systems of Bevy's own.
+    for (name, pbr, single) in [
+        ("systems on all threads", false, false),
+        ("systems on one thread", false, true),
+        ("beside PBR, on all threads", true, false),
+        ("beside PBR, on one thread", true, true),
+    ] {
         let scene = |app: &mut App| {
-            if single {
-                single_threaded(app);
+            if pbr {
+                scene::add_renderer(app);
             }
         };
-        let mut with = Game::unheard(options);
-        let mut without = Game::without_plugin(|_| {});
+        let mut with = Game::unheard(options, scene);
+        let mut without = Game::without_plugin(scene);
         with.until_prepared()?;
-        scene(&mut with.app);
-        scene(&mut without.app);
+        if single {
+            single_threaded(&mut with.app);
+            single_threaded(&mut without.app);
+        }
         let times = compare(options, &mut with, &mut without);
         let cells = times.iter().flat_map(|[with, without]| {
             let plugin = Summary::of(&with.iter().zip(without).map(|(a, b)| a - b).collect::<Vec<_>>());

@@ -18,9 +18,13 @@ struct Turning(f32);
 
 /// Adds the scene to an app with a renderer.
 pub fn add(app: &mut App) {
-    app.add_plugins((LightPlugin, CorePipelinePlugin, PbrPlugin::default()))
-        .add_systems(Startup, furnish)
-        .add_systems(Update, turn);
+    add_renderer(app);
+    app.add_systems(Startup, furnish).add_systems(Update, turn);
+}
+
+/// Adds what draws it, and nothing to draw.
+pub fn add_renderer(app: &mut App) {
+    app.add_plugins((LightPlugin, CorePipelinePlugin, PbrPlugin::default()));
 }
 
 fn furnish(

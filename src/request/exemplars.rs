@@ -75,10 +75,9 @@ pub(super) fn build(app: &mut App) {
         .add_observer(answer)
         .add_observer(withdraw)
         .add_systems(
-            PreUpdate,
+            super::DisconSchedule::Report,
             (start_tasks.run_if(any_with_component::<ToEncode>), finish_tasks.run_if(any_with_component::<Encoding>))
-                .chain()
-                .in_set(super::DisconSystems::Report),
+                .chain(),
         );
 }
 

@@ -61,7 +61,7 @@ pub use statistics::{Counts, GPU_MILLISECONDS, KEPT_BYTES, TextureStatistics, UN
 pub use store::TextureStore;
 pub(crate) use surface::link as surface_link;
 pub use surface::{EndlessSurface, SurfaceCells, SurfacePlane, WangTextures, WangTileSet};
-pub use systems::DisconSystems;
+pub use systems::DisconSchedule;
 pub(crate) use systems::{build, connect, without_renderer};
 
 pub use crate::sampling::recipe_file::RecipeFileError;

@@ -20,16 +20,36 @@ use super::types;
 use crate::cache::{self, DiskFile};
 use crate::model::Model;
 use crate::sampling::{CuratedList, RecipeDigest, RecipeError};
+use bevy::app::MainScheduleOrder;
+use bevy::ecs::schedule::{ScheduleLabel, SingleThreadedExecutor};
 use bevy::prelude::*;
 use bevy::tasks::IoTaskPool;
 
-/// When the plugin works within a frame.
-#[derive(SystemSet, Clone, Debug, PartialEq, Eq, Hash)]
-pub enum DisconSystems {
-    /// In `PreUpdate`: messages and events are sent, so that systems in `Update` see them in the same frame.
+/// When the plugin works within a frame: in schedules of its own, each on one thread.
+///
+/// In a frame in which nothing happens they ask a few questions. As systems of Bevy's schedules, on all threads, those would cost
+/// ten times as much: a thread that wakes up takes longer than all of them.
+#[derive(ScheduleLabel, Clone, Debug, PartialEq, Eq, Hash)]
+pub enum DisconSchedule {
+    /// After `PreUpdate`: messages and events are sent, so that systems in `Update` see them in the same frame.
     Report,
-    /// In `Last`: requests of the frame go to the render world.
+    /// After `Last`: requests of the frame go to the render world, or to the processor.
     Request,
+}
+
+/// What comes before the processor's work within [`DisconSchedule::Request`].
+#[derive(SystemSet, Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Ask;
+
+fn add_schedules(app: &mut App) {
+    for label in [DisconSchedule::Report, DisconSchedule::Request] {
+        app.init_schedule(label.clone()).edit_schedule(label, |schedule| {
+            schedule.set_executor(SingleThreadedExecutor::new());
+        });
+    }
+    let mut order = app.world_mut().resource_mut::<MainScheduleOrder>();
+    order.insert_after(PreUpdate, DisconSchedule::Report);
+    order.insert_after(Last, DisconSchedule::Request);
 }
 
 /// Version of the kernels; part of every key on disk.
@@ -48,6 +68,7 @@ pub fn build(
         ModelSource::Loaded(model) => DisconModel::Ready(model.clone()),
         ModelSource::Folder(_) | ModelSource::Embedded { .. } => DisconModel::Loading,
     });
+    add_schedules(app);
     statistics::build(app);
     types::add(app);
     surface::build(app);
@@ -66,7 +87,7 @@ pub fn build(
         .add_observer(entities::withdraw_request)
         .add_systems(PreStartup, model_source::start_loading)
         .add_systems(
-            PreUpdate,
+            DisconSchedule::Report,
             (
                 model_source::finish_loading.run_if(resource_exists::<LoadingModel>),
                 reports::collect_reports.run_if(resource_exists::<Inbox>),
@@ -77,11 +98,10 @@ pub fn build(
             )
                 // Nothing waits for what the commands of another one do.
                 .chain_ignore_deferred()
-                .in_set(DisconSystems::Report)
                 .run_if(has_news),
         )
         .add_systems(
-            Last,
+            DisconSchedule::Request,
             (
                 assets::adopt_loaded.run_if(on_message::<AssetEvent<Image>>),
                 forget_unused.run_if(on_message::<AssetEvent<Image>>),
@@ -94,7 +114,7 @@ pub fn build(
                 start_requests.run_if(|store: Res<TextureStore>| !store.to_start.is_empty()),
             )
                 .chain_ignore_deferred()
-                .in_set(DisconSystems::Request)
+                .in_set(Ask)
                 .run_if(on_message::<AssetEvent<Image>>.or_else(has_requests)),
         );
 }
@@ -128,7 +148,7 @@ pub fn without_renderer(app: &mut App) {
     app.world_mut().resource_mut::<TextureStore>().no_gpu = Some(GenerationError::NoRenderer);
     // Nobody would take the commands.
     #[cfg(not(feature = "native"))]
-    app.add_systems(Last, (|mut outbox: ResMut<Outbox>| outbox.0.clear()).after(DisconSystems::Request));
+    app.add_systems(DisconSchedule::Request, (|mut outbox: ResMut<Outbox>| outbox.0.clear()).after(Ask));
 }
 
 fn send_model(model: Res<DisconModel>, mut store: ResMut<TextureStore>, mut outbox: ResMut<Outbox>) {

@@ -13,10 +13,9 @@ use super::link::{Command, Continued, Goal, MapJob, Outbox, Report, ReportSender
 use super::model_source::DisconModel;
 use super::settings::{DisconSettings, ProcessorThreads};
 use super::store::TextureStore;
+use super::systems::{Ask, DisconSchedule};
 use crate::native::{Generation, Threads};
 use crate::reference::GeneratedTexture;
-use bevy::app::MainScheduleOrder;
-use bevy::ecs::schedule::ScheduleLabel;
 use bevy::platform::collections::HashMap;
 use bevy::prelude::*;
 use bevy::tasks::{AsyncComputeTaskPool, IoTaskPool, Task, block_on, poll_once};
@@ -104,15 +103,9 @@ impl Processor {
     }
 }
 
-/// What comes after all systems of the app: what they ask for in `Last` counts, as it does with a render world.
-#[derive(ScheduleLabel, Clone, Debug, PartialEq, Eq, Hash)]
-struct OnProcessor;
-
 /// Adds the systems. They do nothing as long as a GPU makes the textures.
 pub fn build(app: &mut App) {
-    app.init_resource::<Processor>().init_schedule(OnProcessor);
-    app.world_mut().resource_mut::<MainScheduleOrder>().insert_after(Last, OnProcessor);
-    app.add_systems(OnProcessor, run_jobs.run_if(has_work));
+    app.init_resource::<Processor>().add_systems(DisconSchedule::Request, run_jobs.after(Ask).run_if(has_work));
 }
 
 fn has_work(store: Res<TextureStore>, outbox: Res<Outbox>, processor: Res<Processor>) -> bool {

@@ -7,7 +7,7 @@ use crate::request::events::GenerationError;
 use crate::request::link::{Command, Outbox, ReportSender};
 use crate::request::model_source::DisconModel;
 use crate::request::store::TextureStore;
-use crate::request::systems::DisconSystems;
+use crate::request::systems::{Ask, DisconSchedule};
 use crate::request::target::{layered_image, lookup_image};
 use crate::sampling::{EndlessGrid, Recipe};
 use bevy::prelude::*;
@@ -20,13 +20,13 @@ pub(super) fn build(app: &mut App) {
     let news = |store: Res<TextureStore>| !store.surfaces.reports.is_empty() || store.surfaces.reopen;
     app.add_observer(answer)
         .add_observer(withdraw)
-        .add_systems(PreUpdate, apply_reports.run_if(news).in_set(DisconSystems::Report))
+        .add_systems(DisconSchedule::Report, apply_reports.run_if(news))
         .add_systems(
-            Last,
+            DisconSchedule::Request,
             (wang::open_sets, open_surfaces, follow_viewers)
                 .chain()
                 .run_if(any_with_component::<SurfaceCells>.or_else(any_with_component::<WangTextures>))
-                .in_set(DisconSystems::Request),
+                .in_set(Ask),
         );
 }
 
