@@ -83,6 +83,16 @@ impl Game {
         Self::start(Self::bare(wgpu), alone, model, settings)
     }
 
+    /// An app with what `scene` adds to its renderer.
+    #[cfg(feature = "material")]
+    pub fn with_scene(scene: impl FnOnce(&mut App)) -> Option<Self> {
+        common::gpu()?;
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut app = Self::bare(WgpuSettings::default());
+        scene(&mut app);
+        Some(Self::start(app, alone, ModelSource::Loaded(model()), DisconSettings::default()))
+    }
+
     /// An app with all choices of the plugin, and with an asset server that reads `folder`.
     pub fn with_plugin(folder: &Path, plugin: DisconPlugin) -> Option<Self> {
         let assets = AssetPlugin { file_path: folder.to_string_lossy().into_owned(), ..default() };

@@ -9,6 +9,8 @@ mod caches;
 mod common;
 mod continued;
 mod curated;
+#[cfg(feature = "material")]
+mod dressed;
 #[cfg(feature = "native")]
 mod exemplars;
 mod failures;
