@@ -109,6 +109,10 @@ fn history_bar(ui: &mut egui::Ui, state: &mut EditorState) {
         if ui.button("Variation").on_hover_text(hint).clicked() {
             state.vary();
         }
+        let hint = "Another seed with the style of this one: the same look, other tokens";
+        if ui.button("New layout").on_hover_text(hint).clicked() {
+            state.relayout();
+        }
     });
 }
 

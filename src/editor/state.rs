@@ -221,8 +221,12 @@ impl EditorState {
     /// New detail for the same structure.
     pub fn vary(&mut self) {
         let last = self.recipe.detail_seed.unwrap_or(self.recipe.seed);
-        let recipe = Recipe { detail_seed: Some(last.wrapping_add(1)), ..self.recipe.clone() };
-        self.replace(recipe);
+        self.replace(self.recipe.variation(last.wrapping_add(1)));
+    }
+
+    /// New structure with the same look.
+    pub fn relayout(&mut self) {
+        self.replace(self.recipe.relayout(self.recipe.seed.wrapping_add(1)));
     }
 
     /// Goes back one change.

@@ -12,7 +12,8 @@ use bevy::render::render_resource::{TextureFormat, TextureUsages};
 use bevy::time::TimeUpdateStrategy;
 use bevy::window::ExitCondition;
 use bevy_discon::editor::{
-    Body, DisconEditorPlugin, EditorAction, EditorView, FileFormat, Notice, PanelPlace, save_preset,
+    Body, DisconEditorPlugin, EditorAction, EditorView, FileFormat, GALLERY_SEEDS, Notice, PanelPlace, Thumbnail,
+    save_preset,
 };
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -105,13 +106,23 @@ fn a_texture_that_the_state_asks_for_arrives_in_the_picture_and_on_the_lit_body(
     let Some(mut studio) = Studio::open(folder.path(), PanelPlace::None) else { return };
     let mut state = studio.state();
     state.recipe = recipe(3);
-    state.view = EditorView::Lit(Body::Sphere);
     state.generate();
     studio.until_ready();
     assert!(studio.state().picture.image.is_some(), "egui can show it");
+    let pictures = [Body::Sphere, Body::Cube, Body::Plane].map(|body| {
+        studio.state().view = EditorView::Lit(body);
+        picture_of_body(&mut studio, &recipe(3))
+    });
+    assert!(pictures[0] != pictures[1] && pictures[1] != pictures[2], "bodies have shapes of their own");
+}
+
+/// What the camera sees of the body that is looked at, which is dressed in the texture.
+fn picture_of_body(studio: &mut Studio, shown: &Recipe) -> Vec<u8> {
+    studio.0.update();
+    studio.0.update();
 
     let world = studio.0.world_mut();
-    let (image, ..) = world.resource::<TextureStore>().iter().find(|(_, of, _)| **of == recipe(3)).expect("it exists");
+    let (image, ..) = world.resource::<TextureStore>().iter().find(|(_, of, _)| *of == shown).expect("it exists");
     let layer = RenderLayers::layer(DisconEditorPlugin::LAYER);
     let mut bodies = world.query::<(&MeshMaterial3d<StandardMaterial>, &RenderLayers)>();
     let (material, _) = bodies.iter(world).find(|(_, layers)| **layers == layer).expect("there is a body");
@@ -135,10 +146,62 @@ fn a_texture_that_the_state_asks_for_arrives_in_the_picture_and_on_the_lit_body(
         assert!(at(2, 2) < 8, "there is nothing in the corner");
         // Lamps and background are grey, and so is a texture that is not made yet.
         if middle.map(|(x, y)| at(x, y)).max() > Some(40) {
-            break;
+            return pixels;
         }
         assert!(start.elapsed() < PATIENCE, "the body stays grey");
     }
+}
+
+#[test]
+fn a_gallery_stays_coarse_but_for_the_one_that_is_picked_whose_tokens_can_be_read() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let Some(mut studio) = Studio::open(folder.path(), PanelPlace::None) else { return };
+    studio.state().fill_gallery();
+    studio.0.update();
+    let all_coarse = |state: &EditorState| {
+        let coarse = |of: &Thumbnail| of.texture.state == Some(TextureState::Coarse) && of.texture.image.is_some();
+        state.gallery.len() == GALLERY_SEEDS as usize && state.gallery.iter().all(coarse)
+    };
+    studio.until("coarse pictures", |world| all_coarse(world.resource::<EditorState>()));
+    // As the panel does when one is clicked.
+    studio.state().recipe = recipe(3);
+    studio.state().ask(EditorAction::Refine(3));
+    studio.until_ready();
+    let refined: Vec<bool> =
+        (studio.state().gallery.iter()).map(|of| matches!(of.texture.state, Some(TextureState::Ready(_)))).collect();
+    assert_eq!(refined, (0..GALLERY_SEEDS).map(|number| number == 3).collect::<Vec<_>>());
+    let state = studio.state();
+    assert_eq!(state.picture.image, state.gallery[3].texture.image, "the same texture");
+    drop(state);
+
+    assert_eq!(studio.state().recipe.tokens, None);
+    studio.state().ask(EditorAction::ReadTokens);
+    studio.until("the tokens", |world| world.resource::<EditorState>().recipe.tokens.is_some());
+    let read = studio.state().recipe.clone();
+    assert_eq!(read.tokens.as_ref().map(Vec::len), Some(16), "one for each 16x16 pixels");
+    assert_eq!(studio.state().asked, Some(read), "the picture is that of the tokens: nothing is made again");
+    studio.state().undo();
+    assert_eq!(studio.state().recipe, recipe(3));
+}
+
+#[test]
+fn what_is_cancelled_is_told_and_can_be_asked_for_again() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let Some(mut studio) = Studio::open(folder.path(), PanelPlace::None) else { return };
+    studio.0.world_mut().resource_mut::<DisconSettings>().budget_ms = 0.1;
+    let large = recipe(9).with_size(256, 256);
+    studio.state().recipe = large.clone();
+    studio.state().generate();
+    studio.until("some work is done", |world| {
+        let state = &world.resource::<EditorState>().picture.state;
+        matches!(state, Some(TextureState::Generating(fraction)) if *fraction > 0.1)
+    });
+    studio.state().ask(EditorAction::Cancel);
+    let cancelled = Some(TextureState::Failed(GenerationError::Cancelled));
+    studio.until("the end", |world| world.resource::<EditorState>().picture.state == cancelled);
+    studio.0.world_mut().resource_mut::<DisconSettings>().budget_ms = 50.0;
+    studio.state().ask(EditorAction::Generate(large));
+    studio.until_ready();
 }
 
 /// As if the GPU never answered.

@@ -1,7 +1,7 @@
 //! The panel as a whole.
 
 use super::*;
-use bevy_discon::editor::{EditorAction, EditorView, ShownTexture, Thumbnail};
+use bevy_discon::editor::{Body, EditorAction, EditorView, ShownTexture, Thumbnail};
 
 #[test]
 fn a_click_on_a_class_changes_the_recipe_and_undo_and_redo_return_it() {
@@ -89,8 +89,34 @@ fn failures_and_progress_are_shown_and_can_be_cancelled() {
     panel.state_mut().picture.state = Some(TextureState::Generating(0.5));
     click(&mut panel, "Cancel");
     assert_eq!(panel.state().actions, [EditorAction::Cancel]);
-    click(&mut panel, "3x3");
-    assert_eq!(panel.state().view, EditorView::Tiles(3));
+}
+
+#[test]
+fn the_picture_is_shown_once_or_side_by_side_and_on_every_body() {
+    let mut panel = harness(state());
+    for (label, count) in [("2x2", 2), ("3x3", 3), ("1x1", 1)] {
+        click(&mut panel, label);
+        assert_eq!(panel.state().view, EditorView::Tiles(count));
+    }
+    panel.state_mut().can_light = true;
+    panel.run();
+    for (label, body) in [("sphere", Body::Sphere), ("cube", Body::Cube), ("plane", Body::Plane)] {
+        click(&mut panel, label);
+        assert_eq!(panel.state().view, EditorView::Lit(body));
+    }
+}
+
+#[test]
+fn variations_keep_the_tokens_and_new_layouts_the_look() {
+    let mut panel = harness(state());
+    click(&mut panel, "Variation");
+    assert_eq!(panel.state().recipe, state().recipe.variation(1));
+    click(&mut panel, "New layout");
+    assert_eq!(panel.state().recipe, state().recipe.relayout(1), "with detail of its own");
+    click(&mut panel, "New layout");
+    assert_eq!(panel.state().recipe, state().recipe.relayout(2), "the style stays that of the first");
+    click(&mut panel, "Undo");
+    assert_eq!(panel.state().recipe.seed, 1);
 }
 
 #[test]

@@ -15,7 +15,7 @@ const SEEN: u32 = SIDE / 4;
 const TOLERANCE: i32 = 3;
 
 fn game() -> Option<Game> {
-    Game::with_scene(|app| {
+    Game::furnished(Path::new("assets"), |app| {
         app.add_plugins((LightPlugin, CorePipelinePlugin, PbrPlugin::default(), LayeredMaterialPlugin));
     })
 }

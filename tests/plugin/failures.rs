@@ -52,6 +52,35 @@ fn wrong_and_damaged_model_files_fail_requests_with_file_and_reason() {
 }
 
 #[test]
+fn a_model_in_the_program_is_used_and_a_damaged_one_explained() {
+    let Some(_) = common::gpu() else { return };
+    // As `include_bytes!` gives them.
+    let leak = |bytes: Vec<u8>| -> &'static [u8] { bytes.leak() };
+    let (config, weights) = model_files();
+    let (config, weights) = (leak(config), leak(weights));
+    let source = ModelSource::Embedded { config, weights };
+    let mut game = Game::with(WgpuSettings::default(), source, DisconSettings::default());
+    let image = game.generate(recipe(12));
+    game.until("the texture is ready", |game| game.is_ready(&image));
+    let found = rgb(&game.picture(&image));
+    drop(game);
+    // Not quite that of `model()`: files hold 16 bits of each weight.
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    model().save(folder.path()).expect("the folder can be written");
+    let source = ModelSource::Folder(folder.path().into());
+    let mut game = Game::with(WgpuSettings::default(), source, DisconSettings::default());
+    let image = game.generate(recipe(12));
+    game.until("the texture is ready", |game| game.is_ready(&image));
+    assert!(rgb(&game.picture(&image)) == found, "the same model from a folder makes the same picture");
+    drop(game);
+    let source = ModelSource::Embedded { config, weights: &weights[..weights.len() / 2] };
+    let mut game = Game::with(WgpuSettings::default(), source, DisconSettings::default());
+    game.generate(recipe(12));
+    let reason = failure(&mut game);
+    assert!(reason.contains("the embedded model") && reason.contains("not a safetensors file"), "{reason}");
+}
+
+#[test]
 fn a_device_whose_limits_are_too_small_is_explained() {
     let Some(_) = common::gpu() else { return };
     let limits = |change: fn(&mut WgpuLimits)| {

@@ -83,13 +83,15 @@ impl Game {
         Self::start(Self::bare(wgpu), alone, model, settings)
     }
 
-    /// An app with what `scene` adds to its renderer.
-    #[cfg(feature = "material")]
-    pub fn with_scene(scene: impl FnOnce(&mut App)) -> Option<Self> {
+    /// An app whose asset server reads `folder`, with what `more` adds to its renderer.
+    pub fn furnished(folder: &Path, more: impl FnOnce(&mut App)) -> Option<Self> {
         common::gpu()?;
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut app = Self::bare(WgpuSettings::default());
-        scene(&mut app);
+        let mut app = App::new();
+        app.add_plugins(DisconSourcePlugin);
+        let assets = AssetPlugin { file_path: folder.to_string_lossy().into_owned(), ..default() };
+        add_renderer(&mut app, assets, WgpuSettings::default());
+        more(&mut app);
         Some(Self::start(app, alone, ModelSource::Loaded(model()), DisconSettings::default()))
     }
 

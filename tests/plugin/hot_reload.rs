@@ -90,4 +90,13 @@ fn a_file_that_is_saved_again_fills_the_same_texture_anew_and_a_bad_one_leaves_t
     game.until("the recipe of the new file", |game| game.store().recipe(&image) == Some(&recipe(84)));
     game.until("the picture of the new file", |game| game.is_ready(&image));
     assert_eq!(rgb(&game.picture(&image)), expected(&recipe(84)));
+    // The short form, which may carry tokens.
+    let bytes = |seed: u64| recipe(seed).to_bytes().expect("the recipe is sound");
+    std::fs::write(folder.path().join("short.discon"), bytes(85)).expect("the folder can be written");
+    let image: Handle<Image> = game.0.world().resource::<AssetServer>().load("short.discon");
+    game.until("the texture is ready", |game| game.is_ready(&image));
+    std::fs::write(folder.path().join("short.discon"), bytes(86)).expect("the folder can be written");
+    game.until("the new recipe", |game| game.store().recipe(&image) == Some(&recipe(86)));
+    game.until("the new picture", |game| game.is_ready(&image));
+    assert_eq!(rgb(&game.picture(&image)), expected(&recipe(86)));
 }
