@@ -112,7 +112,8 @@ pub mod prelude {
         GPU_MILLISECONDS, GenerateTexture, GeneratedTexture, GenerationError, KEPT_BYTES, ModelSource,
         PriorityByDistance, ProcessorThreads, SurfaceCells, SurfacePlane, TextureCoarse, TextureDetail, TextureFailed,
         TextureGenerated, TextureGenerator, TextureNotGenerated, TextureProgress, TextureReady, TextureSource,
-        TextureState, TextureStatistics, TextureStore, TextureTokens, UNFINISHED_TEXTURES, WangTextures, WangTileSet,
+        TextureState, TextureStatistics, TextureStore, TextureTokens, TextureTokensFailed, UNFINISHED_TEXTURES,
+        WangTextures, WangTileSet,
     };
     #[cfg(feature = "native")]
     pub use crate::request::{EncodePicture, EncodedPicture, PictureNotEncoded};

@@ -41,8 +41,8 @@ use bevy::render::settings::WgpuSettings;
 /// }));
 /// ```
 ///
-/// Needs `AssetPlugin` and `ImagePlugin`, and `RenderPlugin` for the GPU; `DefaultPlugins` has all of them. Costs nothing
-/// in frames without requests.
+/// Needs `AssetPlugin` and `ImagePlugin`, and `RenderPlugin` for the GPU; `DefaultPlugins` has all of them. Costs some
+/// microseconds in frames without requests.
 ///
 /// Without a renderer, and on an adapter that cannot run the kernels, textures and their maps are made on the processor
 /// (feature `native`, [`DisconSettings::processor_threads`]): the same order, messages and disk cache, one texture at a

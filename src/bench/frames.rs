@@ -6,7 +6,7 @@ use super::game::Game;
 use super::setting::heading;
 use super::statistics::{percentile, significant};
 use super::table::Table;
-use super::{BenchError, Options, idle, scene};
+use super::{BenchError, Options, idle, other_work, scene};
 use crate::gpu::Gpu;
 use crate::request::DisconSettings;
 use crate::sampling::{Recipe, plan};
@@ -65,6 +65,7 @@ pub fn run(options: &Options, load: Load) -> Result<String, BenchError> {
     }
     text.push_str(&report(&game, load, &blocks, &longest));
     drop(game);
+    text.push_str(&other_work::text(options, load)?);
     text.push_str(&idle::cost(options)?);
     text.push_str(&idle::node_allocations(options)?);
     Ok(text)

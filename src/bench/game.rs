@@ -159,13 +159,18 @@ impl Game {
         Ok(())
     }
 
+    /// Whether kernels and weights are on the GPU.
+    pub fn is_prepared(&self) -> bool {
+        crate::render::is_prepared(self.app.sub_app(RenderApp).world())
+    }
+
     /// Runs frames until kernels and weights are on the GPU; seconds that it took.
     ///
     /// # Errors
     /// Nothing for half an hour.
     pub fn until_prepared(&mut self) -> Result<f64, BenchError> {
         let start = Instant::now();
-        while !crate::render::is_prepared(self.app.sub_app(RenderApp).world()) {
+        while !self.is_prepared() {
             if start.elapsed() > PATIENCE {
                 let (seconds, what) = (start.elapsed().as_secs(), "kernels and weights".into());
                 return Err(BenchError::Patience { seconds, what, said: "nothing".into() });

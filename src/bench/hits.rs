@@ -23,7 +23,19 @@ struct Way {
 }
 
 /// A folder that is gone afterwards.
-struct Folder(PathBuf);
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// A folder of this process, not made yet.
+    pub fn new(name: &str) -> Self {
+        Self(std::env::temp_dir().join(format!("discon-bench-{name}-{}", std::process::id())))
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
 
 impl Drop for Folder {
     fn drop(&mut self) {
@@ -37,7 +49,7 @@ impl Drop for Folder {
 /// # Errors
 /// See [`BenchError`].
 pub fn text(options: &Options, recipe: &Recipe) -> Result<String, BenchError> {
-    let folder = Folder(std::env::temp_dir().join(format!("discon-bench-{}", std::process::id())));
+    let folder = Folder::new("hits");
     let settings = DisconSettings { coarse_first: false, ..DisconSettings::default() }
         .with_disk_cache(&folder.0)
         .with_budget_ms(1000.0);
@@ -106,15 +118,20 @@ fn hit(game: &mut Game, recipe: &Recipe, expected: TextureSource, way: &mut Way)
     Ok(image)
 }
 
+/// Waits until a folder of the disk cache has so many whole files, and gives their names.
+pub fn wait_for_files(game: &mut Game, folder: &Path, count: usize) -> Result<Vec<String>, BenchError> {
+    let keys = |folder: &Path| -> Vec<String> {
+        let paths = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        let whole = paths.filter(|path| path.extension().is_some_and(|kind| kind == "png"));
+        whole.filter_map(|path| Some(path.file_stem()?.to_str()?.to_string())).collect()
+    };
+    game.until("files in the disk cache", pace, |_| keys(folder).len() >= count)?;
+    Ok(keys(folder))
+}
+
 /// The file of the only texture in a folder, as soon as it is complete.
 fn wait_for_file(game: &mut Game, folder: &Path, size: (u32, u32)) -> Result<DiskFile, BenchError> {
-    let key = |folder: &Path| {
-        let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
-        let stem = |path: PathBuf| Some(path.file_stem()?.to_str()?.to_string());
-        let paths = entries.map(|entry| entry.path());
-        paths.filter(|path| path.extension().is_some_and(|kind| kind == "png")).find_map(stem)
-    };
-    game.until("a file in the disk cache", pace, |_| key(folder).is_some())?;
     let missing = || BenchError::Io { path: folder.into(), source: std::io::ErrorKind::NotFound.into() };
-    Ok(DiskFile { folder: folder.into(), key: key(folder).ok_or_else(missing)?, size, limit: u64::MAX })
+    let key = wait_for_files(game, folder, 1)?.pop().ok_or_else(missing)?;
+    Ok(DiskFile { folder: folder.into(), key, size, limit: u64::MAX })
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`kernels`] | every kernel at the shapes of a texture, both variants, beside the `gemm` crate and the peak of the processor |
 //! | [`texture`] | one texture and eight, on the GPU path and on the processor; caches; an estimate for hardware |
-//! | `frames` | what generation does to the frames of a game, and what the idle plugin costs |
+//! | `frames` | what generation, and preparing for it, does to the frames of a game, and what the idle plugin costs |
 //! | [`batches`] | textures in one batch against one after the other |
 //! | [`scale`] | cost against size, rounds and number of textures |
 //! | [`peers`] | the same network through burn |
@@ -33,6 +33,8 @@ mod idle;
 #[cfg(feature = "material")]
 mod in_a_game;
 pub mod kernels;
+#[cfg(feature = "material")]
+mod other_work;
 mod peak;
 mod peer_ops;
 pub mod peers;

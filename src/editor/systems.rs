@@ -2,8 +2,10 @@
 
 use super::export::start_export;
 use super::files::carry_out_file_actions;
-use super::state::{EditorAction, EditorState, ShownTexture, Thumbnail};
-use crate::request::{DisconModel, GenerateTexture, TextureDetail, TextureGenerator, TextureStore, TextureTokens};
+use super::state::{EditorAction, EditorState, Notice, ShownTexture, Thumbnail};
+use crate::request::{
+    DisconModel, GenerateTexture, TextureDetail, TextureGenerator, TextureStore, TextureTokens, TextureTokensFailed,
+};
 use crate::sampling::Recipe;
 use bevy::prelude::*;
 use bevy_egui::{EguiTextureHandle, EguiUserTextures};
@@ -107,13 +109,21 @@ fn reload(written: &[PathBuf], assets: Option<&Path>, server: &AssetServer) {
 /// Puts the tokens that were read into the recipe.
 pub fn take_tokens(
     mut messages: MessageReader<TextureTokens>,
+    mut failures: MessageReader<TextureTokensFailed>,
     mut state: ResMut<EditorState>,
     mut textures: ResMut<EditorTextures>,
 ) {
+    let mut wanted = |image: AssetId<Image>| {
+        let of_picture = textures.picture.as_ref().is_some_and(|picture| picture.id() == image);
+        of_picture && std::mem::take(&mut textures.reading_tokens)
+    };
+    for message in failures.read() {
+        if wanted(message.image) {
+            state.notice = Some(Notice::Failed(format!("the tokens could not be read: {}", message.error)));
+        }
+    }
     for message in messages.read() {
-        let of_picture = textures.picture.as_ref().is_some_and(|picture| picture.id() == message.image);
-        if textures.reading_tokens && of_picture {
-            textures.reading_tokens = false;
+        if wanted(message.image) {
             // The picture is the same.
             state.asked = Some(message.recipe.clone());
             state.replace(message.recipe.clone());

@@ -89,6 +89,16 @@ pub struct TextureTokens {
     pub recipe: Recipe,
 }
 
+/// The tokens of a texture could not be read, though somebody asked for them; its picture is not concerned. Asked for again, they
+/// are tried again. A texture whose last handle is dropped ends without a message.
+#[derive(Message, Clone, Debug, PartialEq, Reflect)]
+pub struct TextureTokensFailed {
+    /// The texture.
+    pub image: AssetId<Image>,
+    /// The reason; that of the texture if it failed itself.
+    pub error: GenerationError,
+}
+
 /// A texture stays without picture. Sent once per request, also for equal ones. A request whose last handle is dropped
 /// ends without a message.
 #[derive(Message, Clone, Debug, PartialEq, Reflect)]

@@ -83,7 +83,8 @@ impl TextureGenerator<'_> {
     }
 
     /// Asks for the tokens of a texture: [`TextureTokens`](super::TextureTokens) follows, once it is finished. If they
-    /// were not read while it was generated, stage 1 runs again. If it cannot, the log says why and nobody is answered.
+    /// were not read while it was generated, stage 1 runs again. If it cannot,
+    /// [`TextureTokensFailed`](super::TextureTokensFailed) says why.
     pub fn read_tokens(&mut self, image: impl Into<AssetId<Image>>) {
         self.store.to_read.push(image.into());
     }

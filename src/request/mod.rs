@@ -46,7 +46,7 @@ pub use assets::{RecipeImageLoader, RecipeLoader};
 pub use entities::{GenerateTexture, GeneratedTexture, TextureDetail, TextureProgress};
 pub use events::{
     DiskCacheFailed, GenerationError, TextureCoarse, TextureFailed, TextureGenerated, TextureNotGenerated,
-    TextureReady, TextureSource, TextureTokens,
+    TextureReady, TextureSource, TextureTokens, TextureTokensFailed,
 };
 #[cfg(feature = "native")]
 pub use exemplars::{EncodePicture, EncodedPicture, PictureNotEncoded};

@@ -69,7 +69,7 @@ pub fn generate(store: &mut TextureStore, outbox: &mut Outbox, settings: &Discon
     let Some(entry) = store.entry_of(ticket) else { return };
     let plan = match plan {
         Ok(plan) => *plan,
-        Err(error) if tokens_only => return store.fail_tokens(ticket, &error.to_string()),
+        Err(error) if tokens_only => return store.fail_tokens(ticket, error.to_string()),
         Err(error) => return store.fail(ticket.image, GenerationError::Recipe(error.to_string())),
     };
     let (goal, coarse) = match entry.detail {

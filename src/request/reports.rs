@@ -3,6 +3,7 @@
 use super::entities::TextureDetail;
 use super::events::{
     DiskCacheFailed, GenerationError, TextureCoarse, TextureFailed, TextureReady, TextureSource, TextureTokens,
+    TextureTokensFailed,
 };
 use super::generator::TextureGenerator;
 use super::link::{Command, Goal, Inbox, Outbox, Report, ReportSender, Ticket};
@@ -152,7 +153,7 @@ fn fail(store: &mut TextureStore, ticket: Ticket, goal: Goal, reason: String) {
         return;
     }
     match goal {
-        Goal::Tokens => store.fail_tokens(ticket, &reason),
+        Goal::Tokens => store.fail_tokens(ticket, reason),
         Goal::Coarse | Goal::Full => store.fail(ticket.image, GenerationError::Gpu(reason)),
     }
 }
@@ -231,21 +232,24 @@ pub fn give_tokens(
     settings: Res<DisconSettings>,
     textures: TextureGenerator,
     mut messages: MessageWriter<TextureTokens>,
+    mut failures: MessageWriter<TextureTokensFailed>,
 ) {
     let TextureGenerator { mut store, model, .. } = textures;
     let unusable = store.no_gpu.clone().filter(|_| !settings.uses_processor());
     let mut to_plan = Vec::new();
+    failures.write_batch(store.unread.drain(..).map(|(image, error)| TextureTokensFailed { image, error }));
     for image in std::mem::take(&mut store.to_read) {
         let Some(entry) = store.entries.get_mut(&image) else { continue };
         if let Some(tokens) = entry.tokens.clone() {
             messages.write(TextureTokens { image, recipe: entry.recipe.clone().with_tokens(tokens) });
             continue;
         }
-        if matches!(entry.state(), TextureState::Failed(_)) {
+        if let TextureState::Failed(error) = entry.state() {
+            failures.write(TextureTokensFailed { image, error: error.clone() });
             continue;
         }
-        if let Some(reason) = &unusable {
-            warn!("the tokens of a texture of class {} cannot be read: {reason}", entry.recipe.class);
+        if let Some(error) = &unusable {
+            failures.write(TextureTokensFailed { image, error: error.clone() });
             continue;
         }
         let ticket = Ticket { image, number: entry.attempt };

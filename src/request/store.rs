@@ -104,6 +104,8 @@ pub struct TextureStore {
     pub(super) to_announce_coarse: Vec<AssetId<Image>>,
     /// Textures whose tokens somebody waits for.
     pub(super) to_read: Vec<AssetId<Image>>,
+    /// Textures whose tokens could not be read, of which nobody has heard yet.
+    pub(super) unread: Vec<(AssetId<Image>, GenerationError)>,
     /// Something changed that entities have to know.
     pub(super) news: bool,
     /// Why nothing can be made on a GPU.
@@ -201,13 +203,13 @@ impl TextureStore {
         self.news = true;
     }
 
-    /// Answers nobody who waits for the tokens of a texture; its picture is not concerned. Asked for again, they are
-    /// tried again.
-    pub(super) fn fail_tokens(&mut self, ticket: Ticket, reason: &str) {
+    /// Tells those who wait for the tokens of a texture that there are none; its picture is not concerned. Asked for again, they
+    /// are tried again.
+    pub(super) fn fail_tokens(&mut self, ticket: Ticket, reason: String) {
         let Some(entry) = self.entry_of(ticket) else { return };
         entry.tokens_asked = false;
-        warn!("the tokens of a texture of class {} could not be read: {reason}", entry.recipe.class);
         self.to_read.retain(|image| *image != ticket.image);
+        self.unread.push((ticket.image, GenerationError::Gpu(reason)));
     }
 
     /// All pictures are gone, or out of reach of what makes textures now.

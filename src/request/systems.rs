@@ -92,7 +92,8 @@ pub fn build(
                 model_source::finish_loading.run_if(resource_exists::<LoadingModel>),
                 reports::collect_reports.run_if(resource_exists::<Inbox>),
                 reports::announce,
-                reports::give_tokens.run_if(|store: Res<TextureStore>| !store.to_read.is_empty()),
+                reports::give_tokens
+                    .run_if(|store: Res<TextureStore>| !store.to_read.is_empty() || !store.unread.is_empty()),
                 statistics::count.run_if(resource_changed::<TextureStore>),
                 entities::update_entities.run_if(|store: Res<TextureStore>| store.news),
             )

@@ -3,6 +3,7 @@
 use super::entities::{GenerateTexture, GeneratedTexture, TextureProgress};
 use super::events::{
     DiskCacheFailed, TextureCoarse, TextureFailed, TextureGenerated, TextureNotGenerated, TextureReady, TextureTokens,
+    TextureTokensFailed,
 };
 use super::maps::DerivedMaps;
 use super::priority::PriorityByDistance;
@@ -17,6 +18,7 @@ pub fn add(app: &mut App) {
         .add_message::<TextureFailed>()
         .add_message::<TextureCoarse>()
         .add_message::<TextureTokens>()
+        .add_message::<TextureTokensFailed>()
         .add_message::<DiskCacheFailed>()
         .register_type::<DisconSettings>()
         // Also where there is no asset server, which would make it known.
@@ -32,6 +34,7 @@ pub fn add(app: &mut App) {
         .register_type::<TextureNotGenerated>()
         .register_type::<TextureCoarse>()
         .register_type::<TextureTokens>()
+        .register_type::<TextureTokensFailed>()
         .register_type::<TextureReady>()
         .register_type::<TextureFailed>()
         .register_type::<DiskCacheFailed>();

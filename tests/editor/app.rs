@@ -182,6 +182,14 @@ fn a_gallery_stays_coarse_but_for_the_one_that_is_picked_whose_tokens_can_be_rea
     assert_eq!(studio.state().asked, Some(read), "the picture is that of the tokens: nothing is made again");
     studio.state().undo();
     assert_eq!(studio.state().recipe, recipe(3));
+
+    // A texture without a picture has none.
+    studio.state().ask(EditorAction::Generate(Recipe::new("cheese")));
+    studio.state().ask(EditorAction::ReadTokens);
+    studio.until("the reason", |world| {
+        let notice = &world.resource::<EditorState>().notice;
+        matches!(notice, Some(Notice::Failed(reason)) if reason.contains("tokens") && reason.contains("cheese"))
+    });
 }
 
 #[test]

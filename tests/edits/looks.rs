@@ -30,35 +30,53 @@ fn border_ratio(image: &Picture, cells: [std::ops::Range<usize>; 2]) -> f64 {
     border.0 / border.1 / (others.0 / others.1)
 }
 
-#[test]
-fn an_edit_has_no_seam_while_a_pasted_piece_has_one() {
+/// The same torus, seen from so many cells further along both axes.
+fn rolled(image: &Picture, cells: usize) -> Picture {
+    let (width, height) = (image.width, image.height);
+    let places = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+    let pixel = |(x, y): (usize, usize)| 3 * (((y + 16 * cells) % height) * width + (x + 16 * cells) % width);
+    let values = places.map(pixel).flat_map(|at| image.values[at..at + 3].to_vec()).collect();
+    Picture { values, ..image.clone() }
+}
+
+/// Border ratios of an edit and of a pasted piece, as means over classes. The edited cells lie in the middle of what is seen from
+/// `away` cells further.
+fn edited_and_pasted(away: usize) -> [f64; 2] {
     let model = bundled();
-    let (mut edited, mut pasted, mut cases) = (0.0, 0.0, 0.0);
+    let (mut ratios, mut cases) = ([0.0; 2], 0.0);
     let cells = [3..8, 4..9];
     for class in ["brick", "rock", "wood_planks", "stone_wall"] {
         if !model.discon.config.classes.iter().any(|name| name == class) {
             continue;
         }
         let recipe = Recipe::new(class).with_seed(2).with_size(192, 192);
-        let inside =
-            |u: f32, v: f32| cells[0].contains(&((u * 12.0) as usize)) && cells[1].contains(&((v * 12.0) as usize));
-        let mask = TokenMask::from_uv(&recipe, inside);
+        let seen = |at: f32| ((at * 12.0) as usize + 12 - away) % 12;
+        let mask = TokenMask::from_uv(&recipe, |u, v| cells[0].contains(&seen(u)) && cells[1].contains(&seen(v)));
         assert_eq!(mask.cells.len(), 25);
-        let after = picture(&run(&model, &recipe.clone().with_edit(mask, 77)));
+        let after = rolled(&picture(&run(&model, &recipe.clone().with_edit(mask, 77))), away);
         // The same place of another texture with the same look.
-        let (mut paste, other) = (picture(&run(&model, &recipe)), picture(&run(&model, &recipe.relayout(77))));
+        let [mut paste, other] =
+            [recipe.clone(), recipe.relayout(77)].map(|recipe| rolled(&picture(&run(&model, &recipe)), away));
         for y in 16 * cells[1].start..16 * cells[1].end {
             let row = 3 * (y * 192 + 16 * cells[0].start)..3 * (y * 192 + 16 * cells[0].end);
             paste.values[row.clone()].copy_from_slice(&other.values[row]);
         }
-        edited += border_ratio(&after, cells.clone());
-        pasted += border_ratio(&paste, cells.clone());
-        cases += 1.0;
+        let found = [&after, &paste].map(|image| border_ratio(image, cells.clone()));
+        println!("{class}, {away} cells away: edited {:.2}, pasted {:.2}", found[0], found[1]);
+        (ratios, cases) = ([ratios[0] + found[0], ratios[1] + found[1]], cases + 1.0);
     }
-    let (edited, pasted) = (edited / cases, pasted / cases);
-    println!("across the border of the mask, over other borders of cells: edited {edited:.2}, pasted {pasted:.2}");
-    assert!(edited < 1.2, "an edit continues what is around it: {edited}");
-    assert!(pasted > edited + 0.08, "the measure sees a seam: {pasted} against {edited}");
+    ratios.map(|ratio| ratio / cases)
+}
+
+#[test]
+fn an_edit_has_no_seam_while_a_pasted_piece_has_one_also_across_the_wrap() {
+    // 6 cells away it covers the last three columns and rows and the first two.
+    for away in [0, 6] {
+        let [edited, pasted] = edited_and_pasted(away);
+        println!("across the border of the mask, over other borders of cells: edited {edited:.2}, pasted {pasted:.2}");
+        assert!(edited < 1.2, "an edit continues what is around it: {edited}");
+        assert!(pasted > edited + 0.08, "the measure sees a seam: {pasted} against {edited}");
+    }
 }
 
 #[test]

@@ -62,6 +62,39 @@ fn a_texture_is_read_from_disk_after_a_restart_and_a_damaged_file_is_a_miss() {
 }
 
 #[test]
+fn files_that_were_used_longest_ago_leave_the_disk_cache() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut settings = DisconSettings { memory_cache_bytes: 0, ..default() }.with_disk_cache(folder.path());
+    let Some(mut game) = Game::new(settings.clone()) else { return };
+    let image = game.generate(recipe(21));
+    let one = std::fs::metadata(&cached(&mut game, folder.path(), 1)[0]).expect("the file exists").len();
+    drop((image, game));
+    // Room for two.
+    settings.disk_cache_bytes = 5 * one / 2;
+    let Some(mut game) = Game::new(settings) else { return };
+    let mut ask = |seed: u64, expected: TextureSource| {
+        // Times of files may be no finer than this.
+        std::thread::sleep(Duration::from_millis(20));
+        let heard = game.heard().ready.len();
+        let image = game.generate(recipe(seed));
+        game.until("the texture is ready", |game| game.heard().ready.len() > heard);
+        assert_eq!(game.heard().ready[heard].source, expected, "{seed}");
+        drop(image);
+        game.until("the texture is forgotten", |game| game.store().is_empty());
+        // Files are written on a task thread.
+        game.frames(50);
+        let files = std::fs::read_dir(folder.path()).expect("the folder exists").flatten();
+        let bytes: u64 = files.map(|file| file.metadata().map_or(0, |data| data.len())).sum();
+        assert!(bytes <= 5 * one / 2, "{bytes} bytes after {seed}, {one} in a file");
+    };
+    ask(22, TextureSource::Generated);
+    ask(21, TextureSource::Disk);
+    ask(23, TextureSource::Generated);
+    ask(21, TextureSource::Disk);
+    ask(22, TextureSource::Generated);
+}
+
+#[test]
 fn a_picture_on_disk_needs_no_room_for_the_model() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let settings = DisconSettings::default().with_disk_cache(folder.path());

@@ -75,7 +75,7 @@ fn a_model_in_the_program_is_used_and_a_damaged_one_explained() {
     drop(game);
     let source = ModelSource::Embedded { config, weights: &weights[..weights.len() / 2] };
     let mut game = Game::with(WgpuSettings::default(), source, DisconSettings::default());
-    game.generate(recipe(12));
+    let _image = game.generate(recipe(12));
     let reason = failure(&mut game);
     assert!(reason.contains("the embedded model") && reason.contains("not a safetensors file"), "{reason}");
 }

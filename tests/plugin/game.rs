@@ -26,6 +26,7 @@ pub struct Heard {
     pub failed: Vec<TextureFailed>,
     pub coarse: Vec<TextureCoarse>,
     pub tokens: Vec<TextureTokens>,
+    pub no_tokens: Vec<TextureTokensFailed>,
     pub generated: Vec<TextureGenerated>,
     pub not_generated: Vec<TextureNotGenerated>,
     pub not_cached: Vec<DiskCacheFailed>,
@@ -36,11 +37,13 @@ pub fn listen(
     mut failed: MessageReader<TextureFailed>,
     mut coarse: MessageReader<TextureCoarse>,
     mut tokens: MessageReader<TextureTokens>,
+    mut no_tokens: MessageReader<TextureTokensFailed>,
     mut not_cached: MessageReader<DiskCacheFailed>,
     mut heard: ResMut<Heard>,
 ) {
     heard.coarse.extend(coarse.read().cloned());
     heard.tokens.extend(tokens.read().cloned());
+    heard.no_tokens.extend(no_tokens.read().cloned());
     heard.not_cached.extend(not_cached.read().cloned());
     heard.ready.extend(ready.read().cloned());
     heard.failed.extend(failed.read().cloned());

@@ -79,6 +79,38 @@ fn what_finds_no_room_fails_with_the_reason_and_succeeds_when_there_is_some() {
 }
 
 #[test]
+fn tokens_that_find_no_room_fail_with_the_reason_and_the_picture_stays() {
+    let Some((weights, needs)) = needs(&[&recipe(7)]) else { return };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let settings = |bytes: u64| DisconSettings { work_memory_bytes: bytes, ..default() }.with_disk_cache(folder.path());
+    let Some(mut game) = Game::new(settings(u64::MAX)) else { return };
+    let image = game.generate(recipe(7));
+    game.until("the texture is ready", |game| game.is_ready(&image));
+    let before = game.picture(&image);
+    game.until("the file", |_| {
+        let mut files = std::fs::read_dir(folder.path()).expect("the folder exists").flatten();
+        files.any(|file| file.path().extension().is_some_and(|extension| extension == "png"))
+    });
+    drop(game);
+    let Some(mut game) = Game::new(settings(weights + needs[0] / 2)) else { return };
+    let ask = |game: &mut Game| game.spawn_request(GenerateTexture::new(recipe(7)).with_tokens_read());
+    let image = ask(&mut game);
+    game.until("an answer", |game| !game.heard().no_tokens.is_empty());
+    let TextureTokensFailed { image: of, error } = game.heard().no_tokens[0].clone();
+    assert_eq!(of, image.id());
+    assert!(error.to_string().contains("no memory"), "{error}");
+    assert_eq!((game.heard().tokens.len(), game.heard().failed.len()), (0, 0), "the texture has its picture");
+    assert_eq!(game.picture(&image), before);
+    allow(&mut game, u64::MAX);
+    ask(&mut game);
+    game.until("the tokens", |game| !game.heard().tokens.is_empty());
+    // A texture that fails has none, and that is told too.
+    let _cheese = game.spawn_request(GenerateTexture::new(Recipe::new("cheese")).with_tokens_read());
+    game.until("both messages", |game| game.heard().failed.len() == 1 && game.heard().no_tokens.len() == 2);
+    assert_eq!(game.heard().no_tokens[1].error, game.heard().failed[0].error);
+}
+
+#[test]
 fn without_room_for_the_weights_everything_fails_and_the_next_request_tries_again() {
     let Some((weights, needs)) = needs(&[&recipe(5)]) else { return };
     let mut game = game(weights / 2);

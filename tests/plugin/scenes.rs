@@ -1,10 +1,8 @@
 //! Scene files and inspectors: are all types known to reflection, and do recipes and paths in scenes become textures?
 
 use super::game::*;
-use bevy::asset::HandleDeserializeProcessor;
-use bevy::reflect::serde::{ReflectDeserializer, ReflectSerializer};
-use bevy::reflect::{PartialReflect, ReflectDeserialize, ReflectSerialize, TypeInfo};
-use serde::de::DeserializeSeed;
+use bevy::reflect::{ReflectDeserialize, ReflectSerialize, TypeInfo};
+use bevy::world_serialization::{DynamicWorld, DynamicWorldBuilder, DynamicWorldRoot, WorldSerializationPlugin};
 use std::any::TypeId;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -64,46 +62,67 @@ fn every_reflected_type_of_the_plugin_is_registered_also_without_an_asset_server
     }
 }
 
-/// Spawns an entity of a scene: each text is a component by its type path, read as Bevy reads it.
-fn spawn(game: &mut Game, components: &[&str]) -> Entity {
-    let registry = game.0.world().resource::<AppTypeRegistry>().clone();
-    let mut server = game.0.world().resource::<AssetServer>().clone();
-    let mut entity = game.0.world_mut().spawn_empty();
-    let registry = registry.read();
-    for text in components {
-        let mut handles = HandleDeserializeProcessor { load_from_path: &mut server };
-        let reader = ReflectDeserializer::with_processor(&registry, &mut handles);
-        let mut text = ron::Deserializer::from_str(text).expect("the text is RON");
-        let value: Box<dyn PartialReflect> = reader.deserialize(&mut text).expect("the text is a component");
-        let info = value.get_represented_type_info().expect("its type is known");
-        let data = registry.get_type_data::<ReflectComponent>(info.type_id()).expect("it is a component");
-        data.insert(&mut entity, value.as_partial_reflect(), &registry);
+/// A file as Bevy writes it, of one entity.
+const SCENE: &str = r#"(
+  resources: {},
+  entities: {
+    4294967290: (
+      components: {
+        "plugin::scenes::Poster": (texture: Path("discon://brick?seed=7&size=64x64")),
+        "bevy_discon::request::entities::GenerateTexture": (recipe: (class: "brick", seed: 8, size: (64, 64))),
+      },
+    ),
+  },
+)"#;
+
+/// The only entity with a poster among those that a scene has spawned.
+fn poster(game: &mut Game, scene: Entity) -> Option<Entity> {
+    let world = game.0.world_mut();
+    let mut posters = world.query_filtered::<(Entity, &ChildOf), With<Poster>>();
+    posters.iter(world).find(|(_, parent)| parent.parent() == scene).map(|(entity, _)| entity)
+}
+
+/// Spawns a scene file and waits for its poster.
+fn open(game: &mut Game, path: &'static str) -> Entity {
+    let scene: Handle<DynamicWorld> = game.0.world().resource::<AssetServer>().load(path);
+    let scene = game.0.world_mut().spawn(DynamicWorldRoot(scene)).id();
+    let start = Instant::now();
+    loop {
+        game.frames(1);
+        if let Some(found) = poster(game, scene) {
+            return found;
+        }
+        assert!(start.elapsed() < PATIENCE, "{path} is not spawned");
     }
-    let entity = entity.id();
-    game.0.world_mut().flush();
-    entity
 }
 
 #[test]
-fn paths_and_requests_in_a_scene_become_textures() {
+fn paths_and_requests_in_a_scene_file_become_textures_and_are_written_again() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let Some(mut game) = Game::with_assets(folder.path()) else { return };
+    std::fs::write(folder.path().join("room.scn.ron"), SCENE).expect("the folder can be written");
+    let Some(mut game) = Game::furnished(folder.path(), |app| _ = app.add_plugins(WorldSerializationPlugin)) else {
+        return;
+    };
     game.0.register_type::<Poster>();
-    let path = "{\"plugin::scenes::Poster\": (texture: Path(\"discon://brick?seed=7&size=64x64\"))}";
-    let request = "{\"bevy_discon::request::entities::GenerateTexture\": \
-                   (recipe: (class: \"brick\", seed: 8, size: (64, 64)))}";
-    let entity = spawn(&mut game, &[path, request]);
-    let poster = game.0.world().get::<Poster>(entity).expect("the scene has it").texture.clone();
+    let entity = open(&mut game, "room.scn.ron");
+    let texture = game.0.world().get::<Poster>(entity).expect("the scene has it").texture.clone();
     let asked = game.texture_of(entity);
-    game.until("both textures are ready", |game| game.is_ready(&poster) && game.is_ready(&asked));
-    assert_eq!(rgb(&game.picture(&poster)), expected(&recipe(7)));
+    game.until("both textures are ready", |game| game.is_ready(&texture) && game.is_ready(&asked));
+    assert_eq!(rgb(&game.picture(&texture)), expected(&recipe(7)));
     assert_eq!(rgb(&game.picture(&asked)), expected(&recipe(8)));
     // What is written is read again.
     let world = game.0.world();
+    let request = world.get::<GenerateTexture>(entity).expect("the request stays").clone();
     let registry = world.resource::<AppTypeRegistry>().clone();
-    let component = world.get::<GenerateTexture>(entity).expect("the request stays").clone();
-    let text = ron::to_string(&ReflectSerializer::new(&component, &registry.read())).expect("it can be written");
-    let again = spawn(&mut game, &[&text]);
-    assert_eq!(game.0.world().get::<GenerateTexture>(again), Some(&component));
+    let written = DynamicWorldBuilder::from_world(world, &registry.read())
+        .allow_component::<Poster>()
+        .allow_component::<GenerateTexture>()
+        .extract_entity(entity)
+        .build();
+    let text = written.serialize(&registry.read()).expect("it can be written");
+    std::fs::write(folder.path().join("again.scn.ron"), text).expect("the folder can be written");
+    let again = open(&mut game, "again.scn.ron");
+    assert_eq!(game.0.world().get::<GenerateTexture>(again), Some(&request));
     assert_eq!(game.texture_of(again), asked, "an equal request");
+    assert_eq!(game.0.world().get::<Poster>(again).map(|poster| &poster.texture), Some(&texture));
 }
