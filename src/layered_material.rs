@@ -53,7 +53,8 @@ pub(crate) fn build(app: &mut App) {
 /// [`WangTileSet`](crate::request::WangTileSet): the plugin inserts [`MeshMaterial3d`] with a [`LayeredMaterial`] at the end of the
 /// frame, and everything in it is filled in place. The app needs [`LayeredMaterialPlugin`].
 ///
-/// The layers lie where the entity of the request was in the last frame, whatever the mesh's coordinates are: a mesh may move over them.
+/// The layers lie where the entity of the request was in the last frame, whatever the mesh's coordinates are: a mesh may move
+/// over them.
 ///
 /// ```no_run
 /// # use bevy::prelude::*;

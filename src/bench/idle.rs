@@ -30,7 +30,7 @@ pub fn cost(options: &Options) -> Result<String, BenchError> {
         "without",
         "plugin",
     ]);
-    // Beside Bevy's PBR renderer the plugin adds a material, which has systems of Bevy's own.
+    // Beside many systems too: those of others must not have to wait for the plugin's.
     for (name, pbr, single) in [
         ("systems on all threads", false, false),
         ("systems on one thread", false, true),

@@ -12,6 +12,8 @@ use half::f16;
 
 /// Largest buffer that is made: what WebGPU lets every device bind.
 const MAX_BUFFER_BYTES: u64 = 128 << 20;
+/// Bytes that are submitted at once: the frame of a game that is drawn meanwhile waits for some of these, not for all weights.
+const UPLOAD_BYTES: usize = 1 << 20;
 /// What memory is needed for.
 const WEIGHTS: &str = "the weights of the model";
 
@@ -56,8 +58,18 @@ impl GpuWeights {
         let make = || contents.iter().map(|bytes| buffer(device, bytes.len())).collect();
         let buffers: Vec<wgpu::Buffer> = checked(device, WEIGHTS, make, GpuError::Device)?;
         // Only into sound buffers: wgpu gives the device up if it has no memory for what is on its way.
-        let upload = || buffers.iter().zip(&contents).for_each(|(buffer, bytes)| queue.write_buffer(buffer, 0, bytes));
-        checked(device, WEIGHTS, upload, GpuError::Device)?;
+        for (buffer, bytes) in buffers.iter().zip(&contents) {
+            for (number, part) in bytes.chunks(UPLOAD_BYTES).enumerate() {
+                if number > 0 {
+                    pause();
+                }
+                let upload = || {
+                    queue.write_buffer(buffer, (number * UPLOAD_BYTES) as u64, part);
+                    queue.submit([]);
+                };
+                checked(device, WEIGHTS, upload, GpuError::Device)?;
+            }
+        }
         Ok(Self { queue: queue.clone(), buffers, places })
     }
 
@@ -75,6 +87,13 @@ impl GpuWeights {
         let (buffer, offset, size) = (*self.places.get(id.0)?)?;
         Some(wgpu::BufferBinding { buffer: &self.buffers[buffer], offset, size: wgpu::BufferSize::new(size) })
     }
+}
+
+/// Lets others submit between two parts; uploads run on task threads.
+fn pause() {
+    // There a thread cannot sleep.
+    #[cfg(not(target_arch = "wasm32"))]
+    std::thread::sleep(std::time::Duration::from_millis(2));
 }
 
 fn buffer(device: &wgpu::Device, bytes: usize) -> wgpu::Buffer {

@@ -35,8 +35,8 @@ pub enum SurfacePlane {
 /// whenever the viewer comes by. Cells are made within the budget of each frame like any texture, the nearest first;
 /// layers of cells that went out of sight longest ago are used again. Nothing is read back, and no frame waits.
 ///
-/// In the same frame the entity gets [`SurfaceCells`]. `DisconLayers` (feature `material`, with `LayeredMaterialPlugin`) shows them on a mesh. Removing the
-/// component or despawning the entity ends the work; inserting it again begins another surface.
+/// In the same frame the entity gets [`SurfaceCells`]. `DisconLayers` (feature `material`, with `LayeredMaterialPlugin`) shows them
+/// on a mesh. Removing the component or despawning the entity ends the work; inserting it again begins another surface.
 #[derive(Component, Clone, Debug, PartialEq, Reflect)]
 #[component(immutable)]
 #[require(Transform)]

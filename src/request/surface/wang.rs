@@ -15,8 +15,8 @@ use bevy::render::render_resource::TextureFormat;
 /// Asks for a complete set of sixteen Wang tiles and a field of them that fit: a large surface without visible
 /// repetition for the memory of sixteen textures. Costs about thirty textures, within the budget of each frame.
 ///
-/// In the same frame the entity gets [`WangTextures`]. `DisconLayers` (feature `material`, with `LayeredMaterialPlugin`) shows them on a mesh. Removing the
-/// component or despawning the entity ends the work; inserting it again begins another set.
+/// In the same frame the entity gets [`WangTextures`]. `DisconLayers` (feature `material`, with `LayeredMaterialPlugin`) shows them
+/// on a mesh. Removing the component or despawning the entity ends the work; inserting it again begins another set.
 #[derive(Component, Clone, Debug, PartialEq, Reflect)]
 #[component(immutable)]
 #[reflect(Component)]
