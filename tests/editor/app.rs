@@ -172,7 +172,6 @@ fn a_gallery_stays_coarse_but_for_the_one_that_is_picked_whose_tokens_can_be_rea
     assert_eq!(refined, (0..GALLERY_SEEDS).map(|number| number == 3).collect::<Vec<_>>());
     let state = studio.state();
     assert_eq!(state.picture.image, state.gallery[3].texture.image, "the same texture");
-    drop(state);
 
     assert_eq!(studio.state().recipe.tokens, None);
     studio.state().ask(EditorAction::ReadTokens);
