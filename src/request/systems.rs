@@ -85,42 +85,49 @@ pub fn build(
         .init_resource::<Outbox>()
         .add_observer(entities::answer_request)
         .add_observer(entities::withdraw_request)
-        .add_systems(PreStartup, model_source::start_loading)
-        .add_systems(
-            DisconSchedule::Report,
-            (
-                model_source::finish_loading.run_if(resource_exists::<LoadingModel>),
-                reports::collect_reports.run_if(resource_exists::<Inbox>),
-                reports::announce,
-                reports::give_tokens
-                    .run_if(|store: Res<TextureStore>| !store.to_read.is_empty() || !store.unread.is_empty()),
-                statistics::count.run_if(resource_changed::<TextureStore>),
-                entities::update_entities.run_if(|store: Res<TextureStore>| store.news),
-            )
-                // Nothing waits for what the commands of another one do.
-                .chain_ignore_deferred()
-                .run_if(has_news),
-        )
-        .add_systems(
-            DisconSchedule::Request,
-            (
-                assets::adopt_loaded.run_if(on_message::<AssetEvent<Image>>),
-                forget_unused.run_if(on_message::<AssetEvent<Image>>),
-                apply_settings.run_if(resource_changed::<DisconSettings>),
-                send_model.run_if(resource_changed::<DisconModel>),
-                priority::prioritise_by_distance.run_if(
-                    any_with_component::<PriorityByDistance>
-                        .and_then(|store: Res<TextureStore>| store.unfinished() > 0),
-                ),
-                start_requests.run_if(|store: Res<TextureStore>| !store.to_start.is_empty()),
-            )
-                .chain_ignore_deferred()
-                .in_set(Ask)
-                .run_if(on_message::<AssetEvent<Image>>.or_else(has_requests)),
-        );
+        .add_systems(PreStartup, model_source::start_loading);
+    add_report_systems(app);
+    add_request_systems(app);
 }
 
-/// Whether there is anything to report: one question in idle frames instead of a task for each system.
+fn add_report_systems(app: &mut App) {
+    app.add_systems(
+        DisconSchedule::Report,
+        (
+            model_source::finish_loading.run_if(resource_exists::<LoadingModel>),
+            reports::collect_reports.run_if(resource_exists::<Inbox>),
+            reports::announce,
+            reports::give_tokens
+                .run_if(|store: Res<TextureStore>| !store.to_read.is_empty() || !store.unread.is_empty()),
+            statistics::count.run_if(resource_changed::<TextureStore>),
+            entities::update_entities.run_if(|store: Res<TextureStore>| store.news),
+        )
+            // Nothing waits for what the commands of another one do.
+            .chain_ignore_deferred()
+            .run_if(has_news),
+    );
+}
+
+fn add_request_systems(app: &mut App) {
+    app.add_systems(
+        DisconSchedule::Request,
+        (
+            assets::adopt_loaded.run_if(on_message::<AssetEvent<Image>>),
+            forget_unused.run_if(on_message::<AssetEvent<Image>>),
+            apply_settings.run_if(resource_changed::<DisconSettings>),
+            send_model.run_if(resource_changed::<DisconModel>),
+            priority::prioritise_by_distance.run_if(
+                any_with_component::<PriorityByDistance>.and_then(|store: Res<TextureStore>| store.unfinished() > 0),
+            ),
+            start_requests.run_if(|store: Res<TextureStore>| !store.to_start.is_empty()),
+        )
+            .chain_ignore_deferred()
+            .in_set(Ask)
+            .run_if(on_message::<AssetEvent<Image>>.or_else(has_requests)),
+    );
+}
+
+/// Whether there is anything to report: one question in idle frames.
 fn has_news(store: Res<TextureStore>, inbox: Option<Res<Inbox>>, loading: Option<Res<LoadingModel>>) -> bool {
     store.is_changed() || !store.to_read.is_empty() || loading.is_some() || inbox.is_some_and(|inbox| !inbox.is_empty())
 }

@@ -8,6 +8,8 @@ mod common;
 mod fields;
 mod panel;
 mod presets;
+#[cfg(feature = "material")]
+mod studio;
 
 use bevy_discon::editor::{EditorState, panel};
 use bevy_discon::model::{Model, ModelConfig};

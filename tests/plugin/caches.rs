@@ -28,7 +28,7 @@ fn finished_textures_stay_in_memory_within_a_limit() {
 }
 
 /// Waits until a folder holds some finished cache files.
-fn cached(game: &mut Game, folder: &Path, count: usize) -> Vec<std::path::PathBuf> {
+pub fn cached(game: &mut Game, folder: &Path, count: usize) -> Vec<std::path::PathBuf> {
     let list = |folder: &Path| -> Vec<_> {
         let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
         let pngs = entries.map(|entry| entry.path());

@@ -2,6 +2,7 @@
 
 use super::common;
 use super::headless::add_renderer;
+pub use super::pictures::*;
 pub use bevy::prelude::*;
 pub use bevy::render::RenderApp;
 pub use bevy::render::error_handler::{ErrorType, RenderErrorHandler, RenderErrorPolicy};
@@ -67,6 +68,10 @@ pub fn recipe(seed: u64) -> Recipe {
     Recipe::new("brick").with_size(64, 64).with_seed(seed)
 }
 
+fn reading(folder: &Path) -> AssetPlugin {
+    AssetPlugin { file_path: folder.to_string_lossy().into_owned(), ..default() }
+}
+
 /// A running app, alone: each opens a device of its own, and times must not depend on other tests.
 pub struct Game(pub App, #[expect(dead_code, reason = "held until the app is gone")] MutexGuard<'static, ()>);
 
@@ -86,36 +91,34 @@ impl Game {
         Self::start(Self::bare(wgpu), alone, model, settings)
     }
 
-    /// An app whose asset server reads `folder`, with what `more` adds to its renderer.
-    pub fn furnished(folder: &Path, more: impl FnOnce(&mut App)) -> Option<Self> {
-        common::gpu()?;
-        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut app = App::new();
-        app.add_plugins(DisconSourcePlugin);
-        let assets = AssetPlugin { file_path: folder.to_string_lossy().into_owned(), ..default() };
-        add_renderer(&mut app, assets, WgpuSettings::default());
-        more(&mut app);
-        Some(Self::start(app, alone, ModelSource::Loaded(model()), DisconSettings::default()))
-    }
-
     /// An app with all choices of the plugin, and with an asset server that reads `folder`.
     pub fn with_plugin(folder: &Path, plugin: DisconPlugin) -> Option<Self> {
-        let assets = AssetPlugin { file_path: folder.to_string_lossy().into_owned(), ..default() };
-        Self::with_app(App::new(), assets, plugin)
+        Self::with_app(App::new(), reading(folder), plugin)
     }
 
     /// The same in an app that something was done to, for example to its asset sources.
-    pub fn with_app(mut app: App, assets: AssetPlugin, plugin: DisconPlugin) -> Option<Self> {
+    pub fn with_app(app: App, assets: AssetPlugin, plugin: DisconPlugin) -> Option<Self> {
+        Self::assemble(app, assets, plugin, |_| ())
+    }
+
+    /// An app whose asset server reads `folder`, with what `more` adds to its renderer.
+    pub fn furnished(folder: &Path, more: impl FnOnce(&mut App)) -> Option<Self> {
+        let plugin = DisconPlugin { model: ModelSource::Loaded(model()), ..default() };
+        Self::assemble(App::new(), reading(folder), plugin, more)
+    }
+
+    fn assemble(mut app: App, assets: AssetPlugin, plugin: DisconPlugin, more: impl FnOnce(&mut App)) -> Option<Self> {
         common::gpu()?;
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         app.add_plugins(DisconSourcePlugin);
         add_renderer(&mut app, assets, WgpuSettings::default());
+        more(&mut app);
         Some(Self::start_plugin(app, alone, plugin))
     }
 
     /// An app whose asset server reads `folder`, and knows `discon://` paths.
     pub fn with_assets(folder: &Path) -> Option<Self> {
-        Self::with_plugin(folder, DisconPlugin { model: ModelSource::Loaded(model()), ..default() })
+        Self::furnished(folder, |_| ())
     }
 
     fn start(app: App, alone: MutexGuard<'static, ()>, model: ModelSource, settings: DisconSettings) -> Self {
@@ -286,26 +289,4 @@ impl RunWithResult for World {
         use bevy::ecs::system::RunSystemOnce;
         self.run_system_once(system).expect("the plugin's resources exist")
     }
-}
-
-/// The picture that the executor makes without Bevy, RGB.
-pub fn expected(recipe: &Recipe) -> Vec<u8> {
-    let model = model();
-    let plan = plan(&model, recipe).expect("the recipe is sound");
-    let mut gpu = common::gpu().expect("the caller has checked");
-    gpu.generate(&model, &plan).expect("the device works").pixels
-}
-
-/// Mean of a channel of RGBA bytes in linear light.
-pub fn linear_mean(pixels: &[u8], channel: usize) -> f64 {
-    let linear = |byte: u8| {
-        let value = f64::from(byte) / 255.0;
-        if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
-    };
-    let values = pixels.chunks_exact(4).map(|pixel| linear(pixel[channel]));
-    values.sum::<f64>() / (pixels.len() / 4) as f64
-}
-
-pub fn rgb(rgba: &[u8]) -> Vec<u8> {
-    rgba.chunks_exact(4).flat_map(|pixel| &pixel[..3]).copied().collect()
 }

@@ -21,6 +21,7 @@ mod hot_reload;
 mod life;
 mod maps;
 mod memory;
+mod pictures;
 #[cfg(feature = "native")]
 mod processor;
 mod requests;

@@ -4,6 +4,7 @@
 //! `work_memory_bytes` stands for the memory of a device: what is above it fails where a device without memory would,
 //! before the buffers are made. That wgpu's own errors are told the same way is tested beside `GpuError`.
 
+use super::caches::cached;
 use super::common;
 use super::game::*;
 use bevy_discon::gpu::{GpuWeights, Recording};
@@ -87,10 +88,7 @@ fn tokens_that_find_no_room_fail_with_the_reason_and_the_picture_stays() {
     let image = game.generate(recipe(7));
     game.until("the texture is ready", |game| game.is_ready(&image));
     let before = game.picture(&image);
-    game.until("the file", |_| {
-        let mut files = std::fs::read_dir(folder.path()).expect("the folder exists").flatten();
-        files.any(|file| file.path().extension().is_some_and(|extension| extension == "png"))
-    });
+    cached(&mut game, folder.path(), 1);
     drop(game);
     let Some(mut game) = Game::new(settings(weights + needs[0] / 2)) else { return };
     let ask = |game: &mut Game| game.spawn_request(GenerateTexture::new(recipe(7)).with_tokens_read());
