@@ -26,6 +26,7 @@ const LIMIT: f32 = 6.0;
 const MIN_SCALE: f32 = 0.05;
 /// Token grids on which the visibility of channels is measured.
 const PROBES: usize = 12;
+
 /// What the generators learn from.
 #[derive(Clone, Debug, Default)]
 pub struct Latents {
