@@ -4,6 +4,7 @@
 use bevy_discon::eval::EvalError;
 use bevy_discon::eval::ablation::{self, AblationRequest};
 use bevy_discon::eval::evaluation::{Request, evaluate};
+use bevy_discon::eval::parts::measure_parts;
 use bevy_discon::model::{Model, ModelConfig};
 use image::{Rgb, RgbImage};
 use std::path::Path;
@@ -35,8 +36,15 @@ fn a_model_folder_gets_a_report_that_names_its_pictures_and_sees_that_the_model_
     let folder = tempfile::tempdir().expect("a folder");
     let request = prepare(folder.path());
     let report = evaluate(&request).expect("a report");
-    let names =
-        ["reconstructions.png", "closest.png", "samples_128.jpg", "samples_256.jpg", "classes/noise.jpg", "report.ron"];
+    let names = [
+        "reconstructions.png",
+        "reconstructions_enlarged.png",
+        "closest.png",
+        "samples_128.jpg",
+        "samples_256.jpg",
+        "classes/noise.jpg",
+        "report.ron",
+    ];
     for name in names {
         assert!(report.contains(name), "the report names {name}");
         assert!(request.output.join(name).is_file(), "{name} is written");
@@ -46,6 +54,30 @@ fn a_model_folder_gets_a_report_that_names_its_pictures_and_sees_that_the_model_
     assert_eq!(cells[2], "12");
     let told_apart: f64 = cells[6].parse().expect("an accuracy");
     assert!(told_apart > 90.0, "untrained textures are told from real ones: {row}");
+}
+
+#[test]
+fn the_parts_of_a_model_are_measured_on_textures_that_differ_by_tokens_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let request = Request { count: 2, ..prepare(folder.path()) };
+    let report = measure_parts(&request).expect("a report");
+    assert_eq!(report.lines().filter(|line| line.contains("token") && line.contains("| 4 |")).count(), 7, "{report}");
+    assert!(request.output.join("parts.jpg").is_file() && request.output.join("parts.md").is_file());
+    let picture = |part: &str, name: &str| {
+        let file = request.output.join(part).join(name);
+        image::open(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display())).to_rgb8()
+    };
+    for name in ["noise/0.png", "noise/1.png", "stripes/0.png", "stripes/1.png"] {
+        let whole = picture("whole", name);
+        // This model has no layouts, so its prior makes all tokens anyway; and one that has learned nothing draws no
+        // velocities that could be guided.
+        for other in ["prior", "unguided"] {
+            assert!(whole == picture(other, name), "{other}/{name}");
+        }
+        for other in ["tokens_alone", "no_tokens", "shuffled", "true_tokens"] {
+            assert!(whole != picture(other, name), "{other}/{name}");
+        }
+    }
 }
 
 #[test]

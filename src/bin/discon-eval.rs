@@ -1,7 +1,10 @@
-//! Measures a model folder, or repeats the ablation of the model's parts or the comparison of tokenizers at tiny scale.
+//! Measures a model folder or its parts, repeats the ablation or the comparison of tokenizers at tiny scale, or draws
+//! training curves.
 
 use bevy_discon::eval::ablation::{self, AblationRequest};
+use bevy_discon::eval::curves::draw_curves;
 use bevy_discon::eval::evaluation::{self, Request};
+use bevy_discon::eval::parts::measure_parts;
 use bevy_discon::eval::tokenizers::{self, TokenizersRequest};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -19,10 +22,14 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Measures what tokens do in a model: textures as in use, without tokens, of tokens alone, and between.
+    Parts(Evaluate),
     /// Trains and measures variants of the model at equal cost; writes a table and two plots.
     Ablation(Ablation),
     /// Trains and measures encoders and decoders at an equal number of crops; writes tables and a sheet.
     Tokenizers(Tokenizers),
+    /// Draws the errors of training runs over their steps, one plot per stage.
+    Curves(Curves),
 }
 
 #[derive(Args)]
@@ -91,6 +98,23 @@ struct Tokenizers {
     classes: Vec<String>,
 }
 
+#[derive(Args)]
+struct Curves {
+    /// Folders that `discon-train` wrote, or arms of an ablation.
+    #[arg(required = true)]
+    runs: Vec<PathBuf>,
+    /// Folder to write.
+    #[arg(long)]
+    output: PathBuf,
+}
+
+impl From<Evaluate> for Request {
+    fn from(options: Evaluate) -> Self {
+        let Evaluate { model, data, output, count, size } = options;
+        Self { model, data, output, count, size }
+    }
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match (arguments.command, arguments.evaluate) {
@@ -108,12 +132,12 @@ fn main() -> ExitCode {
         (Some(Command::Tokenizers(Tokenizers { data, output, steps, classes })), _) => {
             tokenizers::run(&TokenizersRequest { data, output, steps, classes })
         }
-        (None, Some(Evaluate { model, data, output, count, size })) => {
-            evaluation::evaluate(&Request { model, data, output, count, size })
-        }
+        (Some(Command::Curves(Curves { runs, output })), _) => draw_curves(&runs, &output),
+        (Some(Command::Parts(options)), _) => measure_parts(&options.into()),
+        (None, Some(options)) => evaluation::evaluate(&options.into()),
         (None, None) => {
             eprintln!(
-                "discon-eval: expected --data and --output, or the command `ablation` or `tokenizers`; see --help"
+                "discon-eval: expected --data and --output, or one of the commands `parts`, `ablation`, `tokenizers` and `curves`; see --help"
             );
             return ExitCode::from(2);
         }

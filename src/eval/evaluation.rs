@@ -5,10 +5,10 @@ use super::measure::{Numbers, Reference, SIDE, Set, mean};
 use super::metrics::{Picture, detail_energy, psnr};
 use super::nearest::{aligned_correlation, closest};
 use super::report::{self, LEGEND, number};
-use super::sheet::{contact_sheet, numbered_rows};
+use super::sheet::{contact_sheet, enlarged, numbered_rows};
 use super::{EvalError, progress_bar, real, save_picture, save_text, with_progress};
 use crate::model::Model;
-use crate::sampling::{Recipe, plan};
+use crate::sampling::{Plan, Recipe, plan};
 use crate::train::dataset::Dataset;
 use crate::train::workers::Workers;
 use serde::Serialize;
@@ -23,6 +23,8 @@ const GRID: [(u32, usize); 2] = [(128, 6), (256, 3)];
 /// Pictures of each kind that are encoded and decoded, and how many of them are shown.
 const REBUILT: usize = 32;
 const SHOWN: usize = 8;
+/// Side in pixels of the parts of them that are shown enlarged, and how much.
+const ENLARGED: (usize, usize) = (64, 3);
 
 /// What to measure.
 #[derive(Clone, Debug)]
@@ -37,6 +39,32 @@ pub struct Request {
     pub count: usize,
     /// Their width and height in pixels, at least 128.
     pub size: u32,
+}
+
+impl Request {
+    /// The model, threads for all cores, and the pictures of its classes.
+    ///
+    /// # Errors
+    /// Options, model or data that cannot be used.
+    pub fn load(&self) -> Result<(Model, Workers, Dataset), EvalError> {
+        if self.count == 0 {
+            return Err(EvalError::Option { option: "--count", found: "0".into(), expected: "1 or more".into() });
+        }
+        if (self.size as usize) < SIDE {
+            let expected = format!("{SIDE} or more");
+            return Err(EvalError::Option { option: "--size", found: self.size.to_string(), expected });
+        }
+        let model = Model::load(&self.model)?;
+        let workers = Workers::new(std::thread::available_parallelism().map_or(1, usize::from));
+        let classes = &model.discon.config.classes;
+        let data = with_progress(|tell| real::load(&self.data, classes, workers.count(), tell))?;
+        Ok((model, workers, data))
+    }
+
+    /// What the textures are compared with.
+    pub fn reference(&self, model: &Model, workers: &Workers, data: &Dataset) -> Reference {
+        Reference::new(data, workers, self.count.max(LEAST_REAL)).with_latents(model, data, workers)
+    }
 }
 
 /// How well pictures are rebuilt.
@@ -87,19 +115,8 @@ pub struct Evaluation {
 /// # Errors
 /// Options, model, data or files that cannot be used.
 pub fn evaluate(request: &Request) -> Result<String, EvalError> {
-    if request.count == 0 {
-        return Err(EvalError::Option { option: "--count", found: "0".into(), expected: "1 or more".into() });
-    }
-    if (request.size as usize) < SIDE {
-        let expected = format!("{SIDE} or more");
-        return Err(EvalError::Option { option: "--size", found: request.size.to_string(), expected });
-    }
-    let model = Model::load(&request.model)?;
-    let workers = Workers::new(std::thread::available_parallelism().map_or(1, usize::from));
-    let classes = &model.discon.config.classes;
-    let data = with_progress(|tell| real::load(&request.data, classes, workers.count(), tell))?;
-    let reference =
-        Reference::new(&data, &workers, request.count.max(LEAST_REAL)).with_latents(&model, &data, &workers);
+    let (model, workers, data) = request.load()?;
+    let reference = request.reference(&model, &workers, &data);
     let samples = textures(&model, &workers, &data.classes, request.size, request.count)?;
     let set = reference.set(&workers, samples);
     let classes = workers.map(data.classes.len(), |class| reference.measure(&set, Some(class)));
@@ -140,21 +157,32 @@ fn textures(
             plans.push((class, plan(model, &recipe)?));
         }
     }
-    let bar = progress_bar(&format!("{size} px"), plans.len() as u64);
+    Ok(generate_all(model, workers, &format!("{size} px"), &plans, Detail::Refined))
+}
+
+/// The textures of `plans`, each with the index of its class, on all cores behind a progress bar.
+pub fn generate_all(
+    model: &Model,
+    workers: &Workers,
+    what: &str,
+    plans: &[(usize, Plan)],
+    detail: Detail,
+) -> Vec<(usize, Sample)> {
+    let bar = progress_bar(what, plans.len() as u64);
     let samples = workers.map(plans.len(), |index| {
         let (class, plan) = &plans[index];
-        let sample = generate(model, plan, Detail::Refined);
-        bar.set_message(classes[*class].clone());
+        let sample = generate(model, plan, detail);
         bar.inc(1);
         (*class, sample)
     });
     bar.finish_and_clear();
-    Ok(samples)
+    samples
 }
 
-/// Encodes and decodes validation pictures; writes originals above reconstructions, crisp sources first.
+/// Encodes and decodes validation pictures; writes originals above reconstructions, crisp sources first, and all of them
+/// as `pairs/KIND/{original,rebuilt}/NUMBER.png` for other tools.
 fn rebuild(model: &Model, workers: &Workers, data: &Dataset, output: &Path) -> Result<Vec<Rebuilt>, EvalError> {
-    let (mut rows, mut found) = (Vec::new(), Vec::new());
+    let (mut rows, mut large, mut found) = (Vec::new(), Vec::new(), Vec::new());
     for (kind, sharp) in [("crisp", true), ("soft", false)] {
         let originals = real::to_rebuild(data, sharp, REBUILT, SIDE);
         let rebuilt = workers.map(originals.len(), |index| reconstruct(model, &originals[index]));
@@ -166,6 +194,14 @@ fn rebuild(model: &Model, workers: &Workers, data: &Dataset, output: &Path) -> R
             psnr: mean(pairs().map(|(a, b)| psnr(a, b))),
             sharpness: [0, 1, 2].map(|level| energy(&rebuilt, level) / energy(&originals, level)),
         };
+        for (name, pictures) in [("original", &originals), ("rebuilt", &rebuilt)] {
+            for (index, picture) in pictures.iter().enumerate() {
+                save_picture(&picture.to_image(), &output.join(format!("pairs/{kind}/{name}/{index:03}.png")))?;
+            }
+            let (side, zoom) = ENLARGED;
+            let shown = pictures.iter().take(SHOWN).map(|picture| enlarged(picture, side, zoom));
+            large.push((format!("{kind}\n{name}"), shown.collect()));
+        }
         for (originals, rebuilt) in originals.chunks(SHOWN).zip(rebuilt.chunks(SHOWN)).take(1) {
             rows.push((format!("{kind}\noriginal"), originals.to_vec()));
             rows.push((format!("{kind}\nrebuilt\n{:.1} dB", entry.psnr), rebuilt.to_vec()));
@@ -173,6 +209,8 @@ fn rebuild(model: &Model, workers: &Workers, data: &Dataset, output: &Path) -> R
         found.push(entry);
     }
     save_picture(&contact_sheet(&rows, SIDE as u32), &output.join("reconstructions.png"))?;
+    let (side, zoom) = ENLARGED;
+    save_picture(&contact_sheet(&large, (zoom * side) as u32), &output.join("reconstructions_enlarged.png"))?;
     Ok(found)
 }
 
@@ -240,7 +278,10 @@ fn markdown(request: &Request, evaluation: &Evaluation) -> String {
         let kept = entry.sharpness.map(|share| number(share, 2)).join(" ");
         text.push_str(&format!("| {} | {} | {} | {kept} |\n", entry.kind, entry.count, number(entry.psnr, 1)));
     }
-    text.push_str("\nOriginals above reconstructions: ![reconstructions](reconstructions.png)\n\n");
+    text.push_str(
+        "\nOriginals above reconstructions: ![reconstructions](reconstructions.png)\n\n\
+         Enlarged: ![reconstructions](reconstructions_enlarged.png)\n\n",
+    );
     text.push_str("| texture | nearest training picture | distance | best correlation |\n|---|---|---|---|\n");
     for near in &evaluation.closest {
         let (class, seed) = &near.texture;

@@ -45,6 +45,13 @@ pub fn generate(model: &Model, plan: &Plan, detail: Detail) -> Sample {
     decode_latents(&mut ops, model, plan, latents)
 }
 
+/// Takes stage 1 from a plan whose tokens are all to be sampled: they stay the mask token, and the continuous model is on
+/// its own.
+pub fn without_tokens(plan: &mut Plan) {
+    plan.shape.steps.retain(|step| !matches!(step, Step::TokenRound { .. }));
+    plan.shape.starts_at_tokens = false;
+}
+
 /// Runs stage 1 of a plan; the tokens are then those of `ops`.
 pub fn sample_tokens(ops: &mut CpuOps, model: &Model, plan: &Plan) {
     for step in plan.shape.steps.iter().filter(|step| matches!(step, Step::TokenRound { .. })) {

@@ -5,6 +5,7 @@
 pub mod ablation;
 pub mod classifier;
 pub mod coverage;
+pub mod curves;
 pub mod descriptor;
 pub mod evaluation;
 pub mod features;
@@ -14,6 +15,7 @@ pub mod measure;
 pub mod metrics;
 pub mod nearest;
 pub mod outliers;
+pub mod parts;
 pub mod plot;
 pub mod real;
 pub mod report;
@@ -22,6 +24,7 @@ pub mod tokenizers;
 pub mod wasserstein;
 
 use self::metrics::Picture;
+use crate::exemplar::ExemplarError;
 use crate::model::{ConfigError, WeightsError};
 use crate::reference::GeneratedTexture;
 use crate::sampling::RecipeError;
@@ -39,6 +42,14 @@ pub enum EvalError {
         /// The file.
         path: PathBuf,
         /// What the system said.
+        message: String,
+    },
+    /// A table of a run cannot be read.
+    #[error("{path}: {message}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
         message: String,
     },
     /// An option that cannot be used.
@@ -60,6 +71,9 @@ pub enum EvalError {
     /// The model cannot follow a recipe.
     #[error(transparent)]
     Recipe(#[from] RecipeError),
+    /// A training picture cannot be read as tokens.
+    #[error(transparent)]
+    Exemplar(#[from] ExemplarError),
     /// The data cannot be read, or an arm of the ablation cannot be trained.
     #[error(transparent)]
     Train(#[from] TrainError),

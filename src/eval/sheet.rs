@@ -53,6 +53,17 @@ pub fn write(sheet: &mut RgbImage, text: &str, left: u32, top: u32, colour: Rgb<
     }
 }
 
+/// The upper left part of `side` pixels with each pixel as a square of `zoom`.
+pub fn enlarged(picture: &Picture, side: usize, zoom: usize) -> Picture {
+    let width = zoom * side;
+    let mut values = Vec::with_capacity(3 * width * width);
+    for at in 0..width * width {
+        let (x, y) = (at % width / zoom, at / width / zoom);
+        values.extend_from_slice(&picture.values[3 * (y * picture.width + x)..][..3]);
+    }
+    Picture { width, height: width, values }
+}
+
 /// Rows of ten with the number of the first picture before each.
 pub fn numbered_rows(label: &str, pictures: &[Picture]) -> Vec<(String, Vec<Picture>)> {
     const COLUMNS: usize = 10;

@@ -8,7 +8,7 @@ use super::generate::reconstruct;
 use super::measure::mean;
 use super::metrics::{Picture, border_ratio, detail_energy, psnr};
 use super::report::number;
-use super::sheet::contact_sheet;
+use super::sheet::{contact_sheet, enlarged};
 use super::wasserstein::sliced_wasserstein;
 use super::{EvalError, progress_bar, real, save_picture, save_text, with_progress};
 use crate::model::{Codes, Model, ModelConfig};
@@ -195,22 +195,11 @@ fn save_pairs(request: &TokenizersRequest, kinds: &[Kind], found: &[Rebuilt]) ->
                 let path = format!("pairs/{}/{name}/{index:03}.png", kind.name);
                 save_picture(&picture.to_image(), &request.output.join(path))?;
             }
-            shown.extend(pictures.iter().take(SHOWN).map(enlarged));
+            shown.extend(pictures.iter().take(SHOWN).map(|picture| enlarged(picture, SHOWN_SIDE, ZOOM)));
         }
         rows.push((name.to_string(), shown));
     }
     save_picture(&contact_sheet(&rows, (ZOOM * SHOWN_SIDE) as u32), &request.output.join("tokenizers.png"))
-}
-
-/// The upper left part with each pixel as a square.
-fn enlarged(picture: &Picture) -> Picture {
-    let side = ZOOM * SHOWN_SIDE;
-    let mut values = Vec::with_capacity(3 * side * side);
-    for at in 0..side * side {
-        let (x, y) = (at % side / ZOOM, at / side / ZOOM);
-        values.extend_from_slice(&picture.values[3 * (y * picture.width + x)..][..3]);
-    }
-    Picture { width: side, height: side, values }
 }
 
 fn markdown(request: &TokenizersRequest, kinds: &[Kind], found: &[Rebuilt], codes: &[(Codes, f32, f32)]) -> String {

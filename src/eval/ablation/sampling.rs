@@ -4,7 +4,7 @@ use super::arms::{Arm, Kind};
 use super::budget::{SIDE, grid};
 use super::shared::Book;
 use crate::eval::EvalError;
-use crate::eval::generate::{Detail, Sample, decode_latents, generate, sample_tokens};
+use crate::eval::generate::{Detail, Sample, decode_latents, generate, sample_tokens, without_tokens};
 use crate::model::{Model, Ops, TOKEN_PIXELS, Wrap};
 use crate::native::LOOPS;
 use crate::reference::{CpuOps, CpuTensor};
@@ -97,9 +97,7 @@ impl Draw<'_> {
             Kind::Tokens => generate(self.model, &plan, Detail::Coarse),
             Kind::TokenPairs => self.pair_texture(recipe, plan)?,
             Kind::Latents => {
-                // Tokens stay the mask token: the continuous model is on its own.
-                plan.shape.steps.retain(|step| !matches!(step, Step::TokenRound { .. }));
-                plan.shape.starts_at_tokens = false;
+                without_tokens(&mut plan);
                 generate(self.model, &plan, Detail::Refined)
             }
             Kind::Both => generate(self.model, &plan, Detail::Refined),
