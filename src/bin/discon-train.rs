@@ -34,7 +34,8 @@ struct Arguments {
     /// Sizes of the model from a file instead; its classes and styles are replaced by those of the data.
     #[arg(long)]
     config: Option<PathBuf>,
-    /// Minutes of training over all runs into the same folder.
+    /// Minutes of training over all runs into the same folder. With `--start`, 0 trains nothing: the weights get the styles and
+    /// layouts of the data.
     #[arg(long, default_value_t = 120.0)]
     minutes: f64,
     /// Only these classes.
@@ -99,8 +100,9 @@ impl Arguments {
     }
 
     fn options(self) -> Result<Options, String> {
-        if !(self.minutes > 0.0 && self.minutes.is_finite()) {
-            return Err(format!("`--minutes` is {}, expected a positive number", self.minutes));
+        let is_allowed = self.minutes > 0.0 || (self.minutes == 0.0 && self.start.is_some());
+        if !(is_allowed && self.minutes.is_finite()) {
+            return Err(format!("`--minutes` is {}, expected a positive number, or 0 with `--start`", self.minutes));
         }
         let decoder_share = self.decoder_share.unwrap_or(if self.start.is_some() { 0.0 } else { DECODER_SHARE });
         for (option, found, low, high) in [

@@ -11,8 +11,9 @@
 use super::rng::{Stream, random_words, unit};
 use crate::model::{Grid, Layout, TokenDistances, TokenParts};
 
-/// Tokens along the side of a block.
-const BLOCK: i32 = 4;
+/// Fewest and most tokens along the side of a block. In between it is half of the layout's shorter side, so that a block holds
+/// a brick or a plank whole also where a layout shows few of them; and half of what is filled, or nothing would be arranged.
+const BLOCK: (i32, i32) = (4, 8);
 /// What a block that continues its surroundings counts in excess, in mean distances of two tokens.
 const CONTINUES: f32 = 3.0;
 /// Largest random difference of two equal fits in a texture, in mean distances.
@@ -36,6 +37,8 @@ pub(super) struct Quilt<'a> {
     grid: Grid,
     seed: u64,
     chance: f32,
+    /// Tokens along the side of a block.
+    block: i32,
     /// Tokens of the layout.
     parts: Vec<TokenParts>,
     /// Where in the layout each token came from, if it did.
@@ -46,7 +49,9 @@ impl<'a> Quilt<'a> {
     /// A quilt of `layout` on one item of `grid`.
     pub fn new(layout: &'a Layout, distances: &'a TokenDistances, grid: Grid, seed: u64) -> Self {
         let parts = layout.tokens.iter().map(|token| distances.parts(*token)).collect();
-        Self { layout, distances, grid, seed, chance: CHANCE, parts, origins: vec![None; grid.positions()] }
+        let sides = [layout.columns, layout.rows, grid.width, grid.height];
+        let block = (sides.into_iter().min().unwrap_or(0) as i32 / 2).clamp(BLOCK.0, BLOCK.1);
+        Self { layout, distances, grid, seed, chance: CHANCE, block, parts, origins: vec![None; grid.positions()] }
     }
 
     /// The same for a piece of a surface, which is small and has much around it.
@@ -61,9 +66,9 @@ impl<'a> Quilt<'a> {
         }
         let (width, height) = (self.grid.width as i32, self.grid.height as i32);
         let mut number = 0;
-        for y in (0..height).step_by(BLOCK as usize) {
-            for x in (0..width).step_by(BLOCK as usize) {
-                let size = [BLOCK.min(width - x), BLOCK.min(height - y)];
+        for y in (0..height).step_by(self.block as usize) {
+            for x in (0..width).step_by(self.block as usize) {
+                let size = [self.block.min(width - x), self.block.min(height - y)];
                 let places: Vec<[i32; 2]> = cells(size, 0)
                     .filter(|[dx, dy]| self.place([x + dx, y + dy]).is_some_and(|place| wanted[place]))
                     .collect();

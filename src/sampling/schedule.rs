@@ -75,21 +75,24 @@ fn radical_inverse(mut index: usize, base: usize) -> f64 {
     result
 }
 
+/// One of `rows` with probability in proportion to its weight, by a random word; none of none.
+pub fn weighted(rows: &[(u32, f32)], word: u32) -> Option<u32> {
+    let total: f32 = rows.iter().map(|(_, weight)| weight).sum();
+    let mut left = total * super::rng::unit(word);
+    let chosen = rows.iter().find(|(_, weight)| {
+        left -= weight;
+        left < 0.0
+    });
+    // Nothing is left over but by rounding, or where all weights are 0.
+    chosen.or(rows.last()).map(|(row, _)| *row)
+}
+
 /// A style for `seed`: a row of the bank, mixed with another row of the same class.
 ///
 /// `rows` are the indices of the class's rows with their weights, none below 0. Returns `(first, second, share of the
 /// second)`; the share is at most 0.4 and mostly small, so that a mixture stays near a combination of colours that exists.
 pub fn choose_style(rows: &[(u32, f32)], seed: u64) -> Option<(u32, u32, f32)> {
-    let total: f32 = rows.iter().map(|(_, weight)| weight).sum();
-    let draw = |index: u32| {
-        let mut left = total * super::rng::unit(random_words(seed, Stream::Style, 0, index)[0]);
-        let chosen = rows.iter().find(|(_, weight)| {
-            left -= weight;
-            left < 0.0
-        });
-        // Nothing is left over but by rounding, or where all weights are 0.
-        chosen.or(rows.last()).map(|(row, _)| *row)
-    };
+    let draw = |index: u32| weighted(rows, random_words(seed, Stream::Style, 0, index)[0]);
     let share = super::rng::unit(random_words(seed, Stream::Style, 0, 2)[0]);
     Some((draw(0)?, draw(1)?, 0.4 * share * share))
 }

@@ -3,11 +3,11 @@
 use super::mixture::Mixture;
 use super::quilt::Quilt;
 use super::recipe::Recipe;
-use super::rng::{Stream, below, seed_of_class};
-use super::schedule::generation_order;
+use super::rng::{Stream, random_words, seed_of_class};
+use super::schedule::{generation_order, weighted};
 use crate::model::{Grid, Layout, Model};
 
-/// Layouts among which a seed chooses: those of the styles nearest to that of the texture. So a texture is neither
+/// Layouts among which a seed chooses, by their weights: those of the styles nearest to that of the texture. So a texture is neither
 /// bound to the one image that its style comes from, nor are glazed tiles laid like cobbles.
 const CHOICES: usize = 3;
 /// Share of a blend above which a cell has the blend's layout, in 255ths.
@@ -123,10 +123,11 @@ fn chosen(model: &Model, material: &Material, row: Option<u32>, seed: u64) -> Op
         return layout(row as usize);
     }
     let nearest = nearest(model, material);
-    let count = u32::try_from(nearest.len()).ok().filter(|count| *count > 0)?;
-    let first = below(seed, Stream::Layout, u32::MAX, count) as usize;
+    let weights = model.weights.get(bank.weights);
+    let rows: Vec<(u32, f32)> = nearest.iter().map(|row| (*row as u32, weights[*row].max(0.0))).collect();
+    let first = weighted(&rows, random_words(seed, Stream::Layout, u32::MAX, 0)[0])?;
     // A row may be empty.
-    (0..nearest.len()).find_map(|turn| layout(nearest[(first + turn) % nearest.len()]))
+    std::iter::once(first as usize).chain(nearest).find_map(layout)
 }
 
 /// Rows of a class whose styles are nearest, the nearest first.

@@ -43,11 +43,12 @@ pub fn fill_styles(session: &mut Session, latents: &Latents) {
     if session.options.start.is_some() {
         return;
     }
-    let count = rows.len().max(1) as f32;
+    let learned: Vec<&TokenGrid> = rows.into_iter().filter(|grid| !grid.enlarged).collect();
+    let count = learned.len().max(1) as f32;
     let mut standard = vec![0.0f32; 2 * width];
     for column in 0..width {
-        let mean = rows.iter().map(|grid| grid.style[column]).sum::<f32>() / count;
-        let variance = rows.iter().map(|grid| (grid.style[column] - mean).powi(2)).sum::<f32>() / count;
+        let mean = learned.iter().map(|grid| grid.style[column]).sum::<f32>() / count;
+        let variance = learned.iter().map(|grid| (grid.style[column] - mean).powi(2)).sum::<f32>() / count;
         standard[column] = mean;
         standard[width + column] = 1.0 / variance.sqrt().max(1e-3);
     }

@@ -57,6 +57,25 @@ impl Version {
         ((between - square_of_mean) / (squares / count - square_of_mean).max(1.0)).clamp(0.0, 1.0) as f32
     }
 
+    /// Twice the size: shapes become larger than a token, and nothing is sharp.
+    #[must_use]
+    pub fn enlarged(&self) -> Self {
+        // What the filter sees across a border.
+        const MARGIN: usize = 4;
+        let whole = self.side + 2 * MARGIN;
+        let around = |at: u32| {
+            let at = at as usize + self.side - MARGIN;
+            if self.wraps { at % self.side } else { at.clamp(self.side, 2 * self.side - 1) - self.side }
+        };
+        let pixel = |x: u32, y: u32| {
+            let at = 3 * (around(y) * self.side + around(x));
+            image::Rgb([self.pixels[at], self.pixels[at + 1], self.pixels[at + 2]])
+        };
+        let picture = RgbImage::from_fn(whole as u32, whole as u32, pixel);
+        let picture = centre(&scale(&picture, 2 * whole as u32), 2 * self.side as u32);
+        Self { side: 2 * self.side, pixels: picture.into_raw(), wraps: self.wraps }
+    }
+
     /// A rectangle as values -1..1, from a corner, mirrored if asked; positions wrap around.
     pub fn crop(&self, at: (usize, usize), side: usize, flip: Flip) -> Vec<f32> {
         self.part(at, side, flip, (0, 0), side)
@@ -225,5 +244,20 @@ mod tests {
         let between = share(|x, y| (x / 24 + y / 24) % 2 == 0);
         assert!((0.2..0.9).contains(&between), "squares of 24 pixels: {between}");
         assert_eq!(share(|_, _| true), 0.0, "flat");
+    }
+
+    #[test]
+    fn an_enlarged_tile_still_tiles_and_shows_larger_shapes() {
+        let pixel = |x: u32, _| Rgb([if x % 16 < 8 { 200 } else { 60 }; 3]);
+        let tile = Version { wraps: true, ..Version::new(&RgbImage::from_fn(32, 32, pixel), false) };
+        let large = tile.enlarged();
+        assert!(large.wraps && large.side == 64 && large.pixels.len() == 3 * 64 * 64);
+        assert!(tile.coarse_share() < 0.01 && large.coarse_share() > 0.8, "stripes of 8, then 16 pixels");
+        // Rolled by a period it is the same, across the border too; a picture that does not tile repeats its edge.
+        let row = |version: &Version| version.crop((0, 0), 64, Flip::default())[..3 * 64].to_vec();
+        let rolled = |version: &Version| version.crop((0, 32), 64, Flip::default())[..3 * 64].to_vec();
+        assert_eq!(row(&large), rolled(&large));
+        let cut = Version { wraps: false, ..tile }.enlarged();
+        assert_ne!(row(&cut), rolled(&cut));
     }
 }

@@ -5,13 +5,13 @@ use super::bank::{declare_bank, fill_layouts, fill_styles};
 use super::codebook::{build_codebook, token_quality};
 #[cfg(feature = "train-torch")]
 use super::device::TrainingDevice;
-use super::images::Flip;
+use super::images::{Flip, Version};
 use super::latent_file::{load, save};
 use super::learner::Learner;
 use super::ops::TrainOps;
 use super::rng::Rng;
 use super::run::Session;
-use super::token_grids::{TokenGrid, plan};
+use super::token_grids::{TokenGrid, enlarged_style, plan};
 use super::workers::values;
 use crate::model::style::{normalise, standardise, style_of};
 use crate::model::{Grid, Ops, TOKEN_PIXELS, Wrap};
@@ -46,7 +46,7 @@ pub struct Latents {
 /// Files that cannot be read or written.
 pub fn prepare(session: &mut Session) -> Result<Latents, TrainError> {
     let started = Instant::now();
-    let grids = plan(session);
+    let grids = plan(&session.data, session.options.copies);
     declare_bank(session, &grids)?;
     let mut latents = Latents { grids, ..Latents::default() };
     if load(session, &mut latents)? {
@@ -98,15 +98,19 @@ fn encode_with<L: Learner>(session: &Session, latents: &mut Latents, start: impl
     let encoded = session.workers.map_with(grids.len(), start, |ops, index| {
         let grid = &grids[index];
         let texture = &session.data.textures[grid.texture];
-        let version = &texture.versions[grid.version];
+        let version = grid.version(&session.data);
         let side = grid.side * TOKEN_PIXELS;
         let wrap = if version.wraps { Wrap::BOTH } else { Wrap::NONE };
         let absolute = read(ops, &version.crop(grid.corner, side, grid.flip), side, wrap);
         let style = style_of(&absolute, &vec![1.0; width]);
-        let own = texture.own(version).filter(|_| grid.in_bank());
-        let bank_style = own.map(|own| {
-            let absolute = read(ops, &own.crop((0, 0), own.side, Flip::default()), own.side, Wrap::NONE);
+        let mut style_of_whole = |version: &Version| {
+            let absolute = read(ops, &version.crop((0, 0), version.side, Flip::default()), version.side, Wrap::NONE);
             style_of(&absolute, &vec![1.0; width])
+        };
+        let own = texture.own(&texture.versions[grid.version]).filter(|_| grid.in_bank());
+        let bank_style = own.map(|own| match grid.enlarged {
+            true => enlarged_style(&style_of_whole(&own.enlarged()), &style_of_whole(own)),
+            false => style_of_whole(own),
         });
         let mut relative = normalise(&absolute, &style);
         relative.iter_mut().for_each(|value| *value = value.clamp(-LIMIT, LIMIT));
@@ -144,7 +148,7 @@ fn rescale(session: &mut Session, latents: &mut Latents) {
 fn visibility(session: &Session, latents: &Latents) -> Vec<f32> {
     const STEP: f32 = 0.5;
     let width = session.model.config.tokenizer.latent_width;
-    let bank: Vec<&TokenGrid> = latents.grids.iter().filter(|grid| grid.in_bank()).collect();
+    let bank: Vec<&TokenGrid> = latents.grids.iter().filter(|grid| grid.in_bank() && !grid.enlarged).collect();
     let probes: Vec<&TokenGrid> = bank.iter().copied().step_by((bank.len() / PROBES).max(1)).collect();
     let decode = |ops: &mut TrainOps, grid: &TokenGrid, relative: &[f32]| -> Vec<f32> {
         let shape = Grid { items: 1, height: grid.side, width: grid.side, wrap: Wrap::NONE };
@@ -185,12 +189,13 @@ impl Latents {
         &self.relative[grid.first * width..(grid.first + grid.side * grid.side) * width]
     }
 
-    /// Grids of each picture.
+    /// Grids of each picture that networks learn from: all but an enlarged one, which is the picture's last.
     pub fn ranges(&self, textures: usize) -> Vec<std::ops::Range<usize>> {
         (0..textures)
             .map(|texture| {
                 let from = self.grids.partition_point(|grid| grid.texture < texture);
-                from..self.grids.partition_point(|grid| grid.texture <= texture)
+                let to = self.grids.partition_point(|grid| grid.texture <= texture);
+                from..to - self.grids[from..to].iter().filter(|grid| grid.enlarged).count()
             })
             .collect()
     }

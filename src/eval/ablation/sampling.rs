@@ -157,7 +157,8 @@ impl Draw<'_> {
     fn real_grids(&self, class: usize) -> Vec<&TokenGrid> {
         let kept = |grid: &TokenGrid| self.data.textures[grid.texture].validation;
         let of_class = |grid: &&TokenGrid| grid.side == SIDE && self.data.textures[grid.texture].class == class;
-        let all = self.book.latents.grids.iter().step_by(Flip::ALL.len()).filter(of_class);
+        let plain = |grid: &&TokenGrid| grid.flip == Flip::default() && !grid.enlarged;
+        let all = self.book.latents.grids.iter().filter(plain).filter(of_class);
         let validation: Vec<&TokenGrid> = all.clone().filter(|grid| kept(grid)).collect();
         if validation.is_empty() { all.collect() } else { validation }
     }

@@ -46,7 +46,8 @@ impl<'a> Pool<'a> {
     pub fn sample(model: &Model, count: usize, session: &Session, latents: &'a Latents) -> Result<Self, RecipeError> {
         let mut rows: Vec<Vec<(u32, usize)>> = vec![Vec::new(); model.discon.config.classes.len()];
         let bank = latents.grids.iter().enumerate().filter(|(_, grid)| grid.in_bank());
-        for (row, (index, grid)) in (0..).zip(bank) {
+        // An enlarged picture has no pixels as crisp as its style.
+        for (row, (index, grid)) in (0..).zip(bank).filter(|(_, (_, grid))| !grid.enlarged) {
             rows[session.data.textures[grid.texture].class].push((row, index));
         }
         // All pictures of a class may have been kept for validation.
