@@ -15,7 +15,7 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
     // The texture type and nothing else of the reference.
     ("gpu", &["model", "sampling", "reference"]),
     ("train", &["model", "sampling", "reference", "native"]),
-    ("eval", &["model", "sampling", "reference", "native", "gpu", "train"]),
+    ("eval", &["model", "sampling", "reference", "native", "gpu", "train", "exemplar"]),
     ("surface", &["model", "sampling", "reference", "native"]),
     ("bake", &["model", "sampling", "reference", "native", "gpu", "files", "export"]),
     ("exemplar", &["model", "sampling", "reference", "native"]),

@@ -42,4 +42,4 @@ pub use recipe::{Recipe, RecipeError, Tiling};
 pub use recipe_parts::{Blend, Edit, TokenMask};
 
 /// Counts changes of kernels or sampling that change pictures: part of every key of kept textures.
-pub const KERNEL_VERSION: u32 = 9;
+pub const KERNEL_VERSION: u32 = 10;

@@ -13,6 +13,7 @@ use crate::model::{Grid, Layout, TokenDistances, TokenParts};
 
 /// Fewest and most tokens along the side of a block. In between it is half of the layout's shorter side, so that a block holds
 /// a brick or a plank whole also where a layout shows few of them; and half of what is filled, or nothing would be arranged.
+/// Pieces of surfaces are small and have the fewest, so that there are many ways to fill them.
 const BLOCK: (i32, i32) = (4, 8);
 /// What a block that continues its surroundings counts in excess, in mean distances of two tokens.
 const CONTINUES: f32 = 3.0;
@@ -39,6 +40,8 @@ pub(super) struct Quilt<'a> {
     chance: f32,
     /// Tokens along the side of a block.
     block: i32,
+    /// Which of the best fits the first block takes, if not one with a random difference.
+    rank: Option<usize>,
     /// Tokens of the layout.
     parts: Vec<TokenParts>,
     /// Where in the layout each token came from, if it did.
@@ -51,12 +54,28 @@ impl<'a> Quilt<'a> {
         let parts = layout.tokens.iter().map(|token| distances.parts(*token)).collect();
         let sides = [layout.columns, layout.rows, grid.width, grid.height];
         let block = (sides.into_iter().min().unwrap_or(0) as i32 / 2).clamp(BLOCK.0, BLOCK.1);
-        Self { layout, distances, grid, seed, chance: CHANCE, block, parts, origins: vec![None; grid.positions()] }
+        Self {
+            layout,
+            distances,
+            grid,
+            seed,
+            chance: CHANCE,
+            block,
+            rank: None,
+            parts,
+            origins: vec![None; grid.positions()],
+        }
     }
 
     /// The same for a piece of a surface, which is small and has much around it.
     pub fn of_piece(layout: &'a Layout, distances: &'a TokenDistances, grid: Grid, seed: u64) -> Self {
-        Self { chance: CHANCE_IN_PIECES, ..Self::new(layout, distances, grid, seed) }
+        Self { chance: CHANCE_IN_PIECES, block: BLOCK.0, ..Self::new(layout, distances, grid, seed) }
+    }
+
+    /// Fills with the best fit for rank 0, the next one for rank 1 and so on: pieces with equal surroundings and other ranks
+    /// differ, unless the layout has but one way to go on.
+    pub fn ranked(self, rank: Option<usize>) -> Self {
+        Self { rank, ..self }
     }
 
     /// Fills the places of `tokens` that `wanted` names; other places with a token are what they must fit.
@@ -73,7 +92,8 @@ impl<'a> Quilt<'a> {
                     .filter(|[dx, dy]| self.place([x + dx, y + dy]).is_some_and(|place| wanted[place]))
                     .collect();
                 if !places.is_empty() {
-                    let from = self.best_fit(tokens, [x, y], size, number);
+                    let from = self.best_fit(tokens, [x, y], size, number, &places);
+                    self.rank = None;
                     for [dx, dy] in places {
                         let Some(place) = self.place([x + dx, y + dy]) else { continue };
                         let origin = [from[0] + dx, from[1] + dy];
@@ -87,7 +107,14 @@ impl<'a> Quilt<'a> {
     }
 
     /// Where in the layout a block is taken from.
-    fn best_fit(&self, tokens: &[Option<u32>], corner: [i32; 2], size: [i32; 2], number: u32) -> [i32; 2] {
+    fn best_fit(
+        &self,
+        tokens: &[Option<u32>],
+        corner: [i32; 2],
+        size: [i32; 2],
+        number: u32,
+        places: &[[i32; 2]],
+    ) -> [i32; 2] {
         // Around the block and in it.
         let known: Vec<Known> = cells(size, 1)
             .filter_map(|at| {
@@ -100,6 +127,10 @@ impl<'a> Quilt<'a> {
         };
         let [across, down] = [choices(self.layout.columns, size[0]), choices(self.layout.rows, size[1])];
         let misfits = self.misfits(&known, across, down);
+        let corner_of = |choice: usize| [(choice % across) as i32, (choice / across) as i32];
+        if let Some(rank) = self.rank {
+            return self.of_rank(rank, &misfits, places, corner_of);
+        }
         let mut best = (0, f32::INFINITY);
         for (choice, misfit) in misfits.into_iter().enumerate() {
             let chance = unit(random_words(self.seed, Stream::Layout, number, choice as u32)[0]);
@@ -108,7 +139,30 @@ impl<'a> Quilt<'a> {
                 best = (choice, misfit);
             }
         }
-        [(best.0 % across) as i32, (best.0 / across) as i32]
+        corner_of(best.0)
+    }
+
+    /// The fit with `rank` better ones that have other tokens at `places`; the worst such fit if there are fewer.
+    fn of_rank(
+        &self,
+        rank: usize,
+        misfits: &[f32],
+        places: &[[i32; 2]],
+        corner_of: impl Fn(usize) -> [i32; 2],
+    ) -> [i32; 2] {
+        let mut order: Vec<usize> = (0..misfits.len()).collect();
+        order.sort_by(|a, b| misfits[*a].total_cmp(&misfits[*b]));
+        let mut found: Vec<([i32; 2], Vec<u32>)> = Vec::new();
+        for from in order.into_iter().map(corner_of) {
+            let tokens = places.iter().map(|[dx, dy]| self.layout.at(from[0] + dx, from[1] + dy)).collect();
+            if found.iter().all(|(_, other)| *other != tokens) {
+                found.push((from, tokens));
+            }
+            if found.len() > rank {
+                break;
+            }
+        }
+        found.pop().map_or([0, 0], |(from, _)| from)
     }
 
     /// Mean distance between what is known and what the layout has there, for blocks from each of `across` x `down`
@@ -165,92 +219,5 @@ fn cells(size: [i32; 2], margin: i32) -> impl Iterator<Item = [i32; 2]> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{Codes, Wrap};
-
-    /// Tokens 0 to 15 on a line: distances are those of numbers.
-    fn distances() -> TokenDistances {
-        let centres: Vec<f32> = (0..16).map(|token| token as f32).collect();
-        TokenDistances::new(&centres, &[1.0], Codes::single(centres.len()))
-    }
-
-    fn grid(width: usize, height: usize, wrap: Wrap) -> Grid {
-        Grid { items: 1, height, width, wrap }
-    }
-
-    fn quilted(layout: &Layout, grid: Grid, seed: u64) -> Vec<u32> {
-        let mut tokens = vec![None; grid.positions()];
-        Quilt::new(layout, &distances(), grid, seed).fill(&mut tokens, &vec![true; grid.positions()]);
-        tokens.into_iter().map(|token| token.expect("every place is filled")).collect()
-    }
-
-    /// Courses: rows of equal tokens, a period of four, joints at every fourth column of alternate rows.
-    fn courses(side: usize) -> Layout {
-        let token = |at: usize| {
-            let (x, y) = (at % side, at / side);
-            (y % 4) as u32 * 4 + u32::from(x % 4 == y / 4 % 2 * 2)
-        };
-        Layout { tokens: (0..side * side).map(token).collect(), columns: side, rows: side, wraps: true }
-    }
-
-    #[test]
-    fn courses_stay_courses_across_blocks_and_borders() {
-        for (width, height) in [(8, 8), (16, 16), (20, 12), (7, 16)] {
-            for seed in 0..4 {
-                let grid = grid(width, height, Wrap::BOTH);
-                let tokens = quilted(&courses(8), grid, seed);
-                for y in 0..height {
-                    let kinds: Vec<u32> = (0..width).map(|x| tokens[y * width + x] / 4).collect();
-                    assert!(kinds.iter().all(|kind| *kind == kinds[0]), "{width}x{height}, seed {seed}: {kinds:?}");
-                    let below = tokens[(y + 1) % height * width] / 4;
-                    assert_eq!(below, (kinds[0] + 1) % 4, "{width}x{height}, seed {seed}, below row {y}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_quilt_is_no_copy_and_depends_on_the_seed() {
-        // Every token once: a copy would show.
-        let layout = Layout { tokens: (0..16).collect(), columns: 4, rows: 4, wraps: true };
-        let grid = grid(16, 16, Wrap::BOTH);
-        let tokens = quilted(&layout, grid, 1);
-        let shift = |x: usize, y: usize| {
-            let token = tokens[y * 16 + x] as usize;
-            ((token % 4 + 4 - x % 4) % 4, (token / 4 + 4 - y % 4) % 4)
-        };
-        let shifts: std::collections::BTreeSet<_> = (0..256).map(|at| shift(at % 16, at / 16)).collect();
-        assert!(shifts.len() > 2, "all blocks come from {} offsets", shifts.len());
-        assert_ne!(tokens, quilted(&layout, grid, 2));
-        assert_eq!(tokens, quilted(&layout, grid, 1));
-    }
-
-    #[test]
-    fn what_is_known_stays_and_is_fitted() {
-        let grid = grid(12, 12, Wrap::NONE);
-        let layout = courses(8);
-        // The known left half is shifted by two rows, which the right half must follow.
-        let known = |at: usize| (at % 12 < 6).then(|| layout.at((at % 12) as i32, (at / 12) as i32 + 2));
-        let mut tokens: Vec<Option<u32>> = (0..144).map(known).collect();
-        let before = tokens.clone();
-        let wanted: Vec<bool> = tokens.iter().map(Option::is_none).collect();
-        Quilt::new(&layout, &distances(), grid, 5).fill(&mut tokens, &wanted);
-        for at in 0..144 {
-            let kind = |at: usize| tokens[at].map(|token| token / 4);
-            assert_eq!(kind(at), kind(at / 12 * 12), "at {at}");
-            assert!(before[at].is_none() || before[at] == tokens[at], "at {at}");
-        }
-    }
-
-    #[test]
-    fn layouts_smaller_than_a_block_and_cut_outs_work() {
-        for (columns, rows, wraps) in [(1, 1, true), (1, 1, false), (3, 2, false), (2, 3, true), (5, 9, false)] {
-            let tokens = (0..columns * rows).map(|token| token as u32 % 16).collect();
-            let layout = Layout { tokens, columns, rows, wraps };
-            for wrap in [Wrap::BOTH, Wrap::NONE] {
-                assert_eq!(quilted(&layout, grid(9, 5, wrap), 3).len(), 45);
-            }
-        }
-    }
-}
+#[path = "quilt_tests.rs"]
+mod tests;

@@ -17,7 +17,7 @@ const ENLARGED_BELOW: f32 = 0.35;
 /// Share that it must have there: of what stays smaller, the row would show nothing new.
 const ENLARGED_FROM: f32 = 0.1;
 /// Least weight of a row, where the share is near 0: classes without shapes have but such rows.
-const LEAST_WEIGHT: f32 = 0.05;
+const LEAST_WEIGHT: f32 = 0.1;
 /// Weight of a picture that is soft, against one that is sharp.
 const SOFT_WEIGHT: f32 = 0.5;
 
@@ -134,7 +134,7 @@ fn enlarged(texture: usize, number: usize, version: &Version, sharp: bool) -> Op
 
 /// How often seeds choose the row of a version with this [`Version::coarse_share`].
 fn bank_weight(coarse_share: f32, sharp: bool) -> f32 {
-    (if sharp { 1.0 } else { SOFT_WEIGHT }) * (coarse_share / LEGIBLE).powf(1.5).clamp(LEAST_WEIGHT, 1.0)
+    (if sharp { 1.0 } else { SOFT_WEIGHT }) * (coarse_share / LEGIBLE).clamp(LEAST_WEIGHT, 1.0)
 }
 
 /// Whether a version tiles, or has more than the eight tokens that the smallest batch takes.
@@ -171,7 +171,9 @@ mod tests {
     fn texture(width: usize, sides: &[usize], validation: bool) -> Texture {
         let version = |side: &usize| Version {
             side: *side,
-            pixels: (0..side * side).flat_map(|at| [if at % side / width % 2 == 0 { 200 } else { 60 }; 3]).collect(),
+            pixels: (0..side * side)
+                .flat_map(|at| [if (at % side / width).is_multiple_of(2) { 200 } else { 60 }; 3])
+                .collect(),
             wraps: true,
         };
         let versions: Vec<Version> = sides.iter().map(version).collect();

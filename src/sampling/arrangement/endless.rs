@@ -82,7 +82,7 @@ impl EndlessGrid {
             Some(piece) => {
                 self.give_page(piece.cell);
                 let home = home(&self.pages, self.cells.size);
-                (Work::Piece(piece), self.cells.piece(model, piece, home))
+                (Work::Piece(piece), self.cells.piece(model, piece, None, home))
             }
             None => {
                 let home = home(&self.pages, self.cells.size);

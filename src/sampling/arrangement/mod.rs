@@ -122,14 +122,21 @@ impl Cells {
         (self.size[0] * self.size[1]) as usize
     }
 
-    /// Tokens and latents of a piece; `home` says where the places of its window are kept, its own ones too.
-    fn piece(&mut self, model: &Model, piece: Piece, home: impl Fn([i32; 2]) -> Option<Home>) -> Arrangement {
+    /// Tokens and latents of a piece; `home` says where the places of its window are kept, its own ones too. Pieces that must
+    /// differ, though their surroundings are equal, have a `rank`, see [`Quilt::ranked`].
+    fn piece(
+        &mut self,
+        model: &Model,
+        piece: Piece,
+        rank: Option<usize>,
+        home: impl Fn([i32; 2]) -> Option<Home>,
+    ) -> Arrangement {
         let window = piece.window(self.size);
         let own = |token: [i32; 2]| Piece::of(token, self.size) == piece;
         let given = spans(window, |token| home(token).filter(|_| !own(token)));
         let kept = spans(window, |token| home(token).filter(|_| own(token)));
         let config = &model.discon.config;
-        let tokens = self.stitch(model, piece, &home);
+        let tokens = self.stitch(model, piece, rank, &home);
         let lattice = piece::Lattice { config, recipe: &self.recipe, size: self.size };
         let plan = piece.plan(self.template.clone(), &lattice, tokens, &mut self.orders);
         self.keep_stitched(&plan, piece, &home, config.mask_token());
@@ -137,14 +144,21 @@ impl Cells {
     }
 
     /// Tokens of a piece's window as far as a layout gives them.
-    fn stitch(&self, model: &Model, piece: Piece, home: impl Fn([i32; 2]) -> Option<Home>) -> Option<Vec<Option<u32>>> {
+    fn stitch(
+        &self,
+        model: &Model,
+        piece: Piece,
+        rank: Option<usize>,
+        home: impl Fn([i32; 2]) -> Option<Home>,
+    ) -> Option<Vec<Option<u32>>> {
         let layout = self.layout.as_ref()?;
         let window = piece.window(self.size);
         let wanted: Vec<bool> = window.tokens().map(|token| Piece::of(token, self.size) == piece).collect();
         let known = |token| self.stitched.get(&home(token)?).copied();
         let mut tokens: Vec<Option<u32>> = window.tokens().map(known).collect();
         let seed = piece.number(self.recipe.seed);
-        Quilt::of_piece(layout, model.token_distances(), window.grid(), seed).fill(&mut tokens, &wanted);
+        let mut quilt = Quilt::of_piece(layout, model.token_distances(), window.grid(), seed).ranked(rank);
+        quilt.fill(&mut tokens, &wanted);
         Some(tokens)
     }
 

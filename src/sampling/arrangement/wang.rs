@@ -73,7 +73,8 @@ impl WangSet {
                 let piece = own_piece(kind, number);
                 let start: [i32; 2] = std::array::from_fn(|axis| piece.cell[axis] * size[axis]);
                 let local = |token: [i32; 2]| std::array::from_fn(|axis| token[axis] - start[axis]);
-                (Work::Piece(piece), self.cells.piece(model, piece, |token| home(number, local(token), size)))
+                let home = |token| home(number, local(token), size);
+                (Work::Piece(piece), self.cells.piece(model, piece, rank(kind, number), home))
             }
             None => {
                 // A tile has another neighbour at each place where it lies. They agree on half a strip beyond the
@@ -127,6 +128,15 @@ fn home(number: u32, at: [i32; 2], size: [i32; 2]) -> Option<Home> {
         _ => 0,
     };
     Some((page, super::in_page(at, size)))
+}
+
+/// The colour of an edge: edges of other colours have other tokens.
+fn rank(kind: PieceKind, number: u32) -> Option<usize> {
+    match kind {
+        PieceKind::Upper => Some(number as usize),
+        PieceKind::Left => Some((number >> 2) as usize),
+        PieceKind::Corner | PieceKind::Inside => None,
+    }
 }
 
 /// A piece whose random numbers are its own: each lies elsewhere in the world.
