@@ -107,10 +107,12 @@ pub fn draw(labels: &Labels, lines: &[Line]) -> RgbImage {
 
 fn draw_axes(plot: &mut RgbImage, axes: &Axes, labels: &Labels, lines: &[Line]) {
     let (x_low, x_high) = (axes.x.0.exp2(), axes.x.1.exp2());
-    for y in ticks(axes.y) {
+    let ys = ticks(axes.y);
+    let decimals = decimals(&ys);
+    for y in ys {
         let (left, at) = axes.place(x_low, y);
         stroke(plot, (left, at), axes.place(x_high, y), FAINT, 1);
-        let text = number(y);
+        let text = format!("{y:.decimals$}");
         write(plot, &text, (left as u32).saturating_sub(8 * text.len() as u32 + 6), at as u32 - 4, INK);
     }
     let mut xs: Vec<f64> = lines.iter().flat_map(|line| line.points.iter().map(|point| point.0)).collect();
@@ -145,6 +147,12 @@ fn ticks((low, high): (f64, f64)) -> Vec<f64> {
     let first = (low / step).ceil() as i64;
     let last = (high / step).floor() as i64;
     (first..=last).take(20).map(|index| index as f64 * step).collect()
+}
+
+/// As many as tell neighbouring ticks apart.
+fn decimals(ticks: &[f64]) -> usize {
+    // Steps are round but for the last bits.
+    ticks.windows(2).next().map_or(0, |pair| (-(1.001 * (pair[1] - pair[0])).log10().floor()).max(0.0) as usize)
 }
 
 fn number(value: f64) -> String {
@@ -193,5 +201,8 @@ mod tests {
     fn ticks_are_round_and_inside() {
         assert_eq!(ticks((0.0, 6.0)), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
         assert!(ticks((-3.3, 1234.0)).len() >= 4);
+        for (range, expected) in [((0.95, 1.03), 2), ((0.0, 1.0), 1), ((0.0, 6.0), 0), ((1000.0, 1120.0), 0)] {
+            assert_eq!(decimals(&ticks(range)), expected, "{range:?}");
+        }
     }
 }
