@@ -6,7 +6,7 @@ use super::metrics::{Picture, detail_energy, psnr};
 use super::nearest::{aligned_correlation, closest};
 use super::report::{self, LEGEND, number};
 use super::sheet::{contact_sheet, enlarged, numbered_rows};
-use super::{EvalError, progress_bar, real, save_picture, save_text, with_progress};
+use super::{EvalError, progress_bar, real, save_numbered, save_picture, save_text, with_progress};
 use crate::model::Model;
 use crate::sampling::{Plan, Recipe, plan};
 use crate::train::dataset::Dataset;
@@ -195,9 +195,7 @@ fn rebuild(model: &Model, workers: &Workers, data: &Dataset, output: &Path) -> R
             sharpness: [0, 1, 2].map(|level| energy(&rebuilt, level) / energy(&originals, level)),
         };
         for (name, pictures) in [("original", &originals), ("rebuilt", &rebuilt)] {
-            for (index, picture) in pictures.iter().enumerate() {
-                save_picture(&picture.to_image(), &output.join(format!("pairs/{kind}/{name}/{index:03}.png")))?;
-            }
+            save_numbered(pictures, &output.join(format!("pairs/{kind}/{name}")))?;
             let (side, zoom) = ENLARGED;
             let shown = pictures.iter().take(SHOWN).map(|picture| enlarged(picture, side, zoom));
             large.push((format!("{kind}\n{name}"), shown.collect()));

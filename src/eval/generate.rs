@@ -45,10 +45,14 @@ pub fn generate(model: &Model, plan: &Plan, detail: Detail) -> Sample {
     decode_latents(&mut ops, model, plan, latents)
 }
 
-/// Takes stage 1 from a plan whose tokens are all to be sampled: they stay the mask token, and the continuous model is on
-/// its own.
-pub fn without_tokens(plan: &mut Plan) {
+/// Takes stage 1 from a plan: its tokens stay what they are.
+pub fn keep_tokens(plan: &mut Plan) {
     plan.shape.steps.retain(|step| !matches!(step, Step::TokenRound { .. }));
+}
+
+/// The same for a plan whose tokens are all to be sampled: they stay the mask token, and the continuous model is on its own.
+pub fn without_tokens(plan: &mut Plan) {
+    keep_tokens(plan);
     plan.shape.starts_at_tokens = false;
 }
 

@@ -123,6 +123,15 @@ pub fn save_picture(picture: &image::RgbImage, path: &Path) -> Result<(), EvalEr
     picture.save(path).map_err(|error| EvalError::write(path, error))
 }
 
+/// Writes pictures as `FOLDER/NUMBER.png`, for other tools.
+///
+/// # Errors
+/// If a file cannot be written.
+pub fn save_numbered(pictures: &[Picture], folder: &Path) -> Result<(), EvalError> {
+    let mut numbered = pictures.iter().enumerate();
+    numbered.try_for_each(|(number, picture)| save_picture(&picture.to_image(), &folder.join(format!("{number}.png"))))
+}
+
 /// Writes a text file, and creates the folder.
 ///
 /// # Errors

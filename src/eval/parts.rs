@@ -4,17 +4,17 @@
 //! each arm instead, and is much smaller.
 
 use super::evaluation::{Request, generate_all};
-use super::generate::{Detail, sample_tokens, without_tokens};
+use super::generate::{Detail, keep_tokens, sample_tokens, without_tokens};
 use super::measure::Set;
 use super::metrics::Picture;
 use super::report::{self, LEGEND};
 use super::sheet::contact_sheet;
-use super::{EvalError, real, save_picture, save_text};
+use super::{EvalError, real, save_numbered, save_picture, save_text};
 use crate::exemplar::Exemplar;
 use crate::model::Model;
 use crate::native::LOOPS;
 use crate::reference::CpuOps;
-use crate::sampling::{Plan, Recipe, Step, Tiling, plan};
+use crate::sampling::{Plan, Recipe, Tiling, plan};
 use crate::train::dataset::Dataset;
 use crate::train::rng::Rng;
 use crate::train::workers::Workers;
@@ -110,7 +110,7 @@ fn shuffle_tokens(model: &Model, plan: &mut Plan, rng: &mut Rng) {
     let mut ops = CpuOps::for_job(model, plan).with_loops(LOOPS);
     sample_tokens(&mut ops, model, plan);
     plan.inputs.tokens = rng.permutation(ops.tokens.len()).into_iter().map(|at| ops.tokens[at]).collect();
-    plan.shape.steps.retain(|step| !matches!(step, Step::TokenRound { .. }));
+    keep_tokens(plan);
 }
 
 /// Plans with tokens and style of cut-outs of training pictures: what a perfect first stage would give.
@@ -133,9 +133,7 @@ fn true_tokens(
 
 fn save_set(data: &Dataset, set: &Set, folder: &Path) -> Result<(), EvalError> {
     for (class, name) in data.classes.iter().enumerate() {
-        for (number, texture) in set.textures(class).iter().enumerate() {
-            save_picture(&texture.to_image(), &folder.join(format!("{name}/{number}.png")))?;
-        }
+        save_numbered(&set.textures(class), &folder.join(name))?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use super::metrics::{Picture, border_ratio, detail_energy, psnr};
 use super::report::number;
 use super::sheet::{contact_sheet, enlarged};
 use super::wasserstein::sliced_wasserstein;
-use super::{EvalError, progress_bar, real, save_picture, save_text, with_progress};
+use super::{EvalError, progress_bar, real, save_numbered, save_picture, save_text, with_progress};
 use crate::model::{Codes, Model, ModelConfig};
 use crate::train::codebook::{token_quality, with_codes};
 use crate::train::dataset::{DataOptions, Dataset};
@@ -191,10 +191,7 @@ fn save_pairs(request: &TokenizersRequest, kinds: &[Kind], found: &[Rebuilt]) ->
     for (name, set) in sets {
         let mut shown = Vec::new();
         for (kind, pictures) in kinds.iter().zip(set) {
-            for (index, picture) in pictures.iter().enumerate() {
-                let path = format!("pairs/{}/{name}/{index:03}.png", kind.name);
-                save_picture(&picture.to_image(), &request.output.join(path))?;
-            }
+            save_numbered(pictures, &request.output.join(format!("pairs/{}/{name}", kind.name)))?;
             shown.extend(pictures.iter().take(SHOWN).map(|picture| enlarged(picture, SHOWN_SIDE, ZOOM)));
         }
         rows.push((name.to_string(), shown));

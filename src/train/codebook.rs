@@ -117,7 +117,7 @@ pub fn token_quality(session: &Session, latents: &Latents) -> f32 {
     let width = session.model.config.tokenizer.latent_width;
     let centres = session.weights.get(session.model.codebook.centres);
     let codes = session.model.config.codes();
-    let grids: Vec<&TokenGrid> = latents.grids.iter().filter(|grid| grid.in_bank() && !grid.enlarged).collect();
+    let grids: Vec<&TokenGrid> = latents.grids.iter().filter(|grid| grid.in_bank_as_it_is()).collect();
     let grids: Vec<&TokenGrid> = grids.iter().copied().step_by((grids.len() / 64).max(1)).collect();
     let found = session.workers.map_with(
         grids.len(),

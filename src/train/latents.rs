@@ -148,7 +148,7 @@ fn rescale(session: &mut Session, latents: &mut Latents) {
 fn visibility(session: &Session, latents: &Latents) -> Vec<f32> {
     const STEP: f32 = 0.5;
     let width = session.model.config.tokenizer.latent_width;
-    let bank: Vec<&TokenGrid> = latents.grids.iter().filter(|grid| grid.in_bank() && !grid.enlarged).collect();
+    let bank: Vec<&TokenGrid> = latents.grids.iter().filter(|grid| grid.in_bank_as_it_is()).collect();
     let probes: Vec<&TokenGrid> = bank.iter().copied().step_by((bank.len() / PROBES).max(1)).collect();
     let decode = |ops: &mut TrainOps, grid: &TokenGrid, relative: &[f32]| -> Vec<f32> {
         let shape = Grid { items: 1, height: grid.side, width: grid.side, wrap: Wrap::NONE };

@@ -55,6 +55,11 @@ impl TokenGrid {
         self.bank_weight.is_some()
     }
 
+    /// Whether it gives a row of the bank at its own size: its pixels are as crisp as the row's style.
+    pub fn in_bank_as_it_is(&self) -> bool {
+        self.in_bank() && !self.enlarged
+    }
+
     /// The picture that it shows parts of.
     pub fn version<'a>(&self, data: &'a Dataset) -> Cow<'a, Version> {
         let version = &data.textures[self.texture].versions[self.version];

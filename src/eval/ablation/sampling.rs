@@ -4,12 +4,12 @@ use super::arms::{Arm, Kind};
 use super::budget::{SIDE, grid};
 use super::shared::Book;
 use crate::eval::EvalError;
-use crate::eval::generate::{Detail, Sample, decode_latents, generate, sample_tokens, without_tokens};
+use crate::eval::generate::{Detail, Sample, decode_latents, generate, keep_tokens, sample_tokens, without_tokens};
 use crate::model::{Model, Ops, TOKEN_PIXELS, Wrap};
 use crate::native::LOOPS;
 use crate::reference::{CpuOps, CpuTensor};
 use crate::sampling::condition::condition_rows;
-use crate::sampling::{Plan, Recipe, Step, plan};
+use crate::sampling::{Plan, Recipe, plan};
 use crate::train::dataset::Dataset;
 use crate::train::head_loss::HeadLoss;
 use crate::train::images::Flip;
@@ -137,7 +137,7 @@ impl Draw<'_> {
         for (class, number) in (0..sources.len()).flat_map(|class| (0..self.count).map(move |number| (class, number))) {
             let Some(source) = sources[class].get(number % sources[class].len().max(1)) else { continue };
             let mut plan = self.plan(&self.recipe(class, number))?;
-            plan.shape.steps.retain(|step| !matches!(step, Step::TokenRound { .. }));
+            keep_tokens(&mut plan);
             plan.shape.grid.wrap = if source.wraps { Wrap::BOTH } else { Wrap::NONE };
             let own = &self.book.latents.tokens[source.first..source.first + SIDE * SIDE];
             let order = match tokens {
